@@ -1,0 +1,1 @@
+"""Forward models, noise, inversion and estimates; this layer knows no physics."""

@@ -1,0 +1,1 @@
+"""What a specimen is and where its numbers come from."""

@@ -1,0 +1,1 @@
+"""Studies: files that string measurements, steps and claims together."""
