@@ -75,6 +75,7 @@ def parameter(
     row = (name, unit, default, bounds[0], bounds[1], meaning, free, vector)
     return eqx.field(
         converter=_as_float,
+        kw_only=True,
         default_factory=lambda: [default] if vector else default,
         metadata={"parameter": row},
     )

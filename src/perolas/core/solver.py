@@ -27,14 +27,14 @@ class LevenbergMarquardt:
     """Settings of the solver.
 
     Attributes:
-        tol: it stops when the step still to come would lower minus the log-likelihood by less than this; 1e-10 means
-            that no parameter is further than 1.5e-5 of its standard error from the minimum.
+        tol: it stops when the step still to come would lower minus the log-likelihood by less than this; 1e-13 means
+            that no parameter is further than 5e-7 of its standard error from the minimum.
         max_steps: it gives up after this many steps.
         chunk: batch elements solved together; about 64 is fastest for small fits.
         threads: chunks solved at the same time; None: one for each core. Results do not depend on it.
     """
 
-    tol: float = 1e-10
+    tol: float = 1e-13
     max_steps: int = 200
     chunk: int = 64
     threads: int | None = None
