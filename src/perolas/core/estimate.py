@@ -199,7 +199,7 @@ class Estimate:
                 float(read_slot(measurement if s.part == "measurement" else state, s)), 0.0, s.unit, s.meaning
             )
             for s in held
-            if not (s.part == "measurement" and s.name.rsplit("_", 1)[0] in decided | {s.name} & decided)
+            if not (s.part == "measurement" and s.group in decided)
         }
 
     def fitted(self) -> tuple[Any, Any]:

@@ -35,6 +35,7 @@ class Parameter:
         meaning: one line.
         free: whether a fit varies it unless told otherwise.
         vector: whether there is one for each component.
+        labels: names of the components, where they have names; else they are counted from one.
     """
 
     field: str
@@ -46,6 +47,7 @@ class Parameter:
     meaning: str
     free: bool
     vector: bool
+    labels: tuple[str, ...] = ()
 
 
 def parameter(
@@ -57,6 +59,7 @@ def parameter(
     bounds: tuple[float, float] = (-math.inf, math.inf),
     free: bool = True,
     vector: bool = False,
+    labels: tuple[str, ...] = (),
 ) -> Any:
     """Declare a parameter field of an `equinox.Module`.
 
@@ -68,11 +71,12 @@ def parameter(
         bounds: lowest and highest value, in `unit`.
         free: whether a fit varies it unless told otherwise.
         vector: whether there is one for each component.
+        labels: names of the components, where they have names.
 
     Returns:
         A dataclass field.
     """
-    row = (name, unit, default, bounds[0], bounds[1], meaning, free, vector)
+    row = (name, unit, default, bounds[0], bounds[1], meaning, free, vector, labels)
     return eqx.field(
         converter=_as_float,
         kw_only=True,
@@ -111,6 +115,7 @@ class Slot:
         upper: highest value.
         meaning: one line.
         free: the table's choice.
+        group: name of the whole vector, or the slot's own name.
     """
 
     part: str
@@ -122,6 +127,7 @@ class Slot:
     upper: float
     meaning: str
     free: bool
+    group: str
 
 
 def slots(module: Any, part: str, batched: int = 0) -> tuple[Slot, ...]:
@@ -139,12 +145,25 @@ def slots(module: Any, part: str, batched: int = 0) -> tuple[Slot, ...]:
     for row in table(module):
         if not row.vector:
             found.append(
-                Slot(part, row.field, None, row.name, row.unit, row.lower, row.upper, row.meaning, row.free)
+                Slot(
+                    part, row.field, None, row.name, row.unit, row.lower, row.upper, row.meaning, row.free, row.name
+                )
             )
             continue
         size = np.shape(getattr(module, row.field))[batched]
         found.extend(
-            Slot(part, row.field, i, f"{row.name}_{i + 1}", row.unit, row.lower, row.upper, row.meaning, row.free)
+            Slot(
+                part,
+                row.field,
+                i,
+                f"{row.name}_{row.labels[i] if row.labels else i + 1}",
+                row.unit,
+                row.lower,
+                row.upper,
+                row.meaning,
+                row.free,
+                row.name,
+            )
             for i in range(size)
         )
     return tuple(found)
@@ -165,8 +184,7 @@ def expand(names: Iterable[str], known: tuple[Slot, ...]) -> tuple[str, ...]:
     """
     aliases: dict[str, list[str]] = {}
     for slot in known:
-        vector_name = slot.name.rsplit("_", 1)[0] if slot.index is not None else slot.name
-        for alias in {slot.name, vector_name, slot.field}:
+        for alias in {slot.name, slot.group, slot.field}:
             aliases.setdefault(alias, []).append(slot.name)
     wanted: set[str] = set()
     for name in names:
