@@ -150,6 +150,20 @@ class Estimate:
         arrays["result"] = str(arrays["result"])
         return dataclasses.replace(self, **arrays, starts=(1, 1))
 
+    def with_shared_error(self, names: tuple[str, ...], std: float) -> Estimate:
+        """Return the estimate with an error that moves the named quantities together, such as that of an axis.
+
+        Args:
+            names: quantities of the fit.
+            std: standard deviation of the shared shift, in their unit.
+
+        Returns:
+            The estimate; std and covariance grow, values stay.
+        """
+        shares = np.array([1.0 if n in names else 0.0 for n in self.names])
+        covariance = self.covariance + std**2 * np.outer(shares, shares)
+        return dataclasses.replace(self, covariance=covariance, std=np.hypot(self.std, std * shares))
+
     @property
     def at_bound(self) -> dict[str, str]:
         """Return name -> ``"lower"`` or ``"upper"`` for each free parameter that ended on a bound."""
