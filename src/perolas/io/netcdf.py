@@ -1,0 +1,53 @@
+"""perolas's own observations, as written by ``dataset.to_netcdf(path, engine="h5netcdf")``.
+
+Only plain numbers and text are taken; sizes are looked at before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import xarray as xr
+
+from perolas.core.errors import InputError, one_line
+from perolas.core.observation import AXIS_UNITS, validate
+from perolas.io.source import Source
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+_MAX_VALUES = 50_000_000
+
+
+def read_netcdf(source: Source) -> xr.Dataset:
+    """Read an observation back.
+
+    Args:
+        source: the file.
+
+    Returns:
+        The observation as it was written, with its own attributes.
+
+    Raises:
+        InputError: no NetCDF file, or not one of an observation.
+    """
+    with xr.open_dataset(io.BytesIO(source.data), engine="h5netcdf", decode_cf=False) as lazy:
+        total = sum(int(np.prod([float(lazy.sizes[d]) for d in v.dims])) for v in lazy.variables.values())
+        if total > _MAX_VALUES:
+            raise InputError(f"It announces {total} numbers, more than any observation has.")
+        wrong = [str(n) for n, v in lazy.variables.items() if v.dtype.kind not in "fiu"]
+        if wrong or "signal" not in lazy:
+            what = f'its variable "{one_line(wrong[0], 40)}" is not of numbers' if wrong else 'it has no "signal"'
+            raise InputError(f"It is a NetCDF file but not an observation of perolas: {what}.")
+        dataset = lazy.load()
+    for variable in dataset.variables.values():
+        for name in ("_FillValue", "coordinates"):
+            variable.attrs.pop(name, None)
+    dataset = dataset.set_coords([n for n in dataset.variables if n in dataset.dims])
+    axis = dataset["signal"].dims[-1] if dataset["signal"].dims else None
+    known = axis in AXIS_UNITS and axis in dataset.coords
+    if not known or dataset[axis].attrs.get("units") != AXIS_UNITS[str(axis)]:
+        raise InputError(f'It is a NetCDF file but not an observation of perolas: "{one_line(axis, 40)}" is no axis.')
+    for name, value in list(dataset.attrs.items()):
+        if isinstance(value, np.generic):
+            dataset.attrs[name] = value.item()
+    return validate(dataset)
