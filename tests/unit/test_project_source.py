@@ -102,10 +102,12 @@ def test_the_import_rule_can_fail(file: str, code: str) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_no_code_from_data(path: Path) -> None:
-    """No eval, exec, pickle or yaml.load: a file that somebody sends must never run."""
+    """No eval, exec, pickle or unsafe yaml: a file that somebody sends must never run."""
     for node in ast.walk(TREES[path]):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
+            if called == "yaml.load" and any("SafeLoader" in ast.unparse(k.value) for k in node.keywords):
+                continue
             assert called not in {"eval", "exec", "compile", "yaml.load", "yaml.unsafe_load", "os.system"}, (
                 f"{name_of(path)}:{node.lineno} calls {called}"
             )
