@@ -18,6 +18,26 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 _MAX_VALUES = 50_000_000
 
 
+def _check(data: bytes) -> None:
+    """Look at everything the file declares before a number is loaded."""
+    import h5py
+
+    total = 0
+    with h5py.File(io.BytesIO(data), "r") as file:
+        dict(file.attrs)
+        for name, item in file.items():
+            dict(item.attrs)
+            if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu":
+                raise InputError(
+                    f'It is a NetCDF file but not an observation of perolas: "{one_line(name, 40)}" is not of numbers.'
+                )
+            total += item.size or 0
+        if total > _MAX_VALUES:
+            raise InputError(f"It announces {total} numbers, more than any observation has.")
+        if "signal" not in file:
+            raise InputError('It is a NetCDF or HDF5 file but not an observation of perolas: it has no "signal".')
+
+
 def read_netcdf(source: Source) -> xr.Dataset:
     """Read an observation back.
 
@@ -30,14 +50,8 @@ def read_netcdf(source: Source) -> xr.Dataset:
     Raises:
         InputError: no NetCDF file, or not one of an observation.
     """
+    _check(source.data)
     with xr.open_dataset(io.BytesIO(source.data), engine="h5netcdf", decode_cf=False) as lazy:
-        total = sum(int(np.prod([float(lazy.sizes[d]) for d in v.dims])) for v in lazy.variables.values())
-        if total > _MAX_VALUES:
-            raise InputError(f"It announces {total} numbers, more than any observation has.")
-        wrong = [str(n) for n, v in lazy.variables.items() if v.dtype.kind not in "fiu"]
-        if wrong or "signal" not in lazy:
-            what = f'its variable "{one_line(wrong[0], 40)}" is not of numbers' if wrong else 'it has no "signal"'
-            raise InputError(f"It is a NetCDF file but not an observation of perolas: {what}.")
         dataset = lazy.load()
     for variable in dataset.variables.values():
         for name in ("_FillValue", "coordinates"):

@@ -58,7 +58,8 @@ def read_wdf(source: Source) -> list[Block]:
     Raises:
         InputError: cut short, damaged, or of a kind that is not read.
     """
-    from wdf.wdf import Wdf, WdfBlockId
+    from wdf.wdf import Wdf
+    from wdf.wdfenums import WdfBlockId
 
     if not source.data.startswith(MAGIC) or len(source.data) < 512:
         raise InputError("It does not begin like a Renishaw wdf file, or is cut short.")

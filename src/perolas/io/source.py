@@ -107,7 +107,7 @@ def open_source(path: str | Path, max_bytes: int = DEFAULT_MAX_BYTES) -> Source:
                 "read at most; raise max_bytes if it is a spectrum."
             )
         with file.open("rb") as stream:
-            data = stream.read(max_bytes + 1)
+            data = stream.read(min(status.st_size, max_bytes) + 1)  # read(n) sets n bytes aside
     except FileNotFoundError:
         raise InputError(f'There is no file "{name}"; check the name and the folder.') from None
     except PermissionError:

@@ -14,7 +14,7 @@ from perolas.core.errors import InputError, one_line
 MAX_LINES = 1_000_000
 MAX_COLUMNS = 64
 _LONGEST_LINE = 4000
-_COMMENT = re.compile(r"\s*(#|%|//|;|!)")
+_COMMENT = re.compile(r"^\s*(#|%|//|;|!)")
 _TAIL = re.compile(r"\s(#|!|//).*$")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _FORTRAN = re.compile(r"(?<=\d|\.)[dD](?=[-+]?\d)")
