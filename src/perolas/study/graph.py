@@ -1,0 +1,269 @@
+"""What depends on what in a study: the order of work, and the role of each claim, derived from what used what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from perolas.core import check
+from perolas.core.errors import InputError
+from perolas.measurements import registry
+from perolas.study import steps
+from perolas.study.schema import Measurement, Study
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The dependencies of a study.
+
+    Attributes:
+        order: names of all items, each after everything that it needs.
+        needs: item -> items whose results it reads.
+    """
+
+    order: tuple[str, ...]
+    needs: Mapping[str, tuple[str, ...]]
+
+    def upstream(self, names: list[str]) -> list[str]:
+        """Return the items and everything they rest on, in order of work."""
+        wanted, todo = set[str](), list(names)
+        while todo:
+            name = todo.pop()
+            if name not in wanted:
+                wanted.add(name)
+                todo.extend(self.needs[name])
+        return [name for name in self.order if name in wanted]
+
+
+def references(value: Any) -> list[str]:
+    """Return what a specimen's value or a measurement's option takes from another item.
+
+    Args:
+        value: a plain value, ``{from = "item.quantity"}`` or ``{measurement = "item"}``, or a container of those.
+
+    Returns:
+        ``"item.quantity"`` and ``"item"``.
+    """
+    if isinstance(value, dict):
+        if set(value) == {"from"}:
+            return [str(value["from"])]
+        if set(value) == {"measurement"}:
+            return [str(value["measurement"])]
+        return [name for part in value.values() for name in references(part)]
+    if isinstance(value, list):
+        return [name for part in value for name in references(part)]
+    return []
+
+
+def build(study: Study) -> Graph:
+    """Return the dependencies of a study, after checking every name in it.
+
+    Args:
+        study: the loaded study.
+
+    Returns:
+        Its graph.
+
+    Raises:
+        InputError: an unknown name, or items that need one another in a circle; the sentence names the line.
+    """
+    needs: dict[str, tuple[str, ...]] = {}
+    for name, measurement in study.measurements.items():
+        needs[name] = _measurement_needs(study, measurement)
+    for name, step in study.steps.items():
+        kind = steps.kind_of(step)
+        try:
+            inputs = kind.inputs(step)
+        except InputError as error:
+            study.refuse(f"step {name}", str(error))
+        for used in inputs:
+            _check_quantity(study, f"step {name}", used)
+        needs[name] = tuple(dict.fromkeys(used.split(".")[0] for used in inputs))
+    _check_uses(study)
+    for claim in study.claims.values():
+        for answer in claim.answers:
+            key = "quantity" if claim.quantity else "order"
+            _check_quantity(study, f"claim {claim.id}", answer, key)
+    return Graph(_sorted(study, needs), needs)
+
+
+def _measurement_needs(study: Study, measurement: Measurement) -> tuple[str, ...]:
+    what = f"measurement {measurement.name}"
+    try:
+        technique = registry.technique(measurement.technique)
+    except InputError as error:
+        study.refuse(what, str(error), "technique")
+    plain = {k: v for k, v in measurement.options.items() if not references(v)}
+    for name in measurement.options:
+        try:
+            check.known_options([name], [o.name for o in technique.all_options()], technique.name)
+            registry.convert_options(technique, {name: plain[name]} if name in plain else {})
+        except InputError as error:
+            study.refuse(what, str(error), "options", name)
+    found = references(measurement.options)
+    for name in found:
+        if name not in study.measurements:
+            study.refuse(what, f'there is no measurement "{name}".', "options")
+    if measurement.specimen is not None:
+        try:
+            check.one_of(measurement.specimen, study.specimens, "The specimen")
+        except InputError as error:
+            study.refuse(what, str(error), "specimen")
+        for used in references(study.specimens[measurement.specimen].values):
+            _check_quantity(study, f"specimen {measurement.specimen}", used)
+            found.append(used.split(".")[0])
+    return tuple(dict.fromkeys(found))
+
+
+def _check_quantity(study: Study, what: str, used: str, *key: str) -> None:
+    """Refuse ``"item.quantity"`` of an unknown item, or an unknown quantity where they are known beforehand."""
+    item, _, quantity = used.partition(".")
+    try:
+        check.one_of(item, study.names, "The item")
+        known = steps.kind_of(study.steps[item]).gives(study.steps[item]) if item in study.steps else None
+        if known is not None or not quantity:
+            check.one_of(quantity, known or [], f'The quantity of "{item}"')
+    except InputError as error:
+        study.refuse(what, str(error), *key)
+
+
+def _check_uses(study: Study) -> None:
+    for kind, group in (
+        ("specimen", study.specimens),
+        ("measurement", study.measurements),
+        ("step", study.steps),
+    ):
+        for name, entry in group.items():
+            for claim in entry.uses:
+                try:
+                    check.one_of(claim, study.claims, "The claim")
+                except InputError as error:
+                    study.refuse(f"{kind} {name}", str(error), "uses")
+
+
+def _sorted(study: Study, needs: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the items in the order of the file, but each after what it needs."""
+    done: dict[str, None] = {}
+    for root in needs:
+        path: list[str] = []
+        todo = [root]
+        while todo:  # a stack of our own: a chain of a thousand steps is no reason to overflow Python's
+            name = todo[-1]
+            if name in done:
+                todo.pop()
+                continue
+            if not path or path[-1] != name:
+                if name in path:
+                    circle = " -> ".join([*path[path.index(name) :], name])
+                    kind = "step" if name in study.steps else "measurement"
+                    study.refuse(f"{kind} {name}", f"these need one another in a circle: {circle}.")
+                path.append(name)
+            waiting = [n for n in needs[name] if n not in done]
+            if waiting:
+                todo.append(waiting[0])
+            else:
+                done[name] = None
+                todo.pop()
+                path.pop()
+    return tuple(done)
+
+
+def roles(study: Study, graph: Graph) -> dict[str, str | None]:
+    """Derive the role of each claim.
+
+    Args:
+        study: the study.
+        graph: its dependencies.
+
+    Returns:
+        Claim -> role. Where nothing answers a claim there is nothing to derive from: the author's expected role.
+
+    Raises:
+        InputError: a role differs from the one that the author expects.
+    """
+    found: dict[str, str | None] = {}
+    for claim in study.claims.values():
+        if claim.needs is not None:
+            found[claim.id] = "external"
+        elif not claim.answers:
+            found[claim.id] = claim.expected_role
+            continue
+        else:
+            found[claim.id] = _role(study, graph, claim.id, claim.answers)
+        if claim.expected_role not in (None, found[claim.id]):
+            study.refuse(
+                f"claim {claim.id}",
+                f'its role is "{found[claim.id]}" by what used what, not "{claim.expected_role}" as expected.',
+                "expected_role",
+            )
+    return found
+
+
+def _role(study: Study, graph: Graph, claim: str, answers: list[str]) -> str:
+    items = graph.upstream([a.split(".")[0] for a in answers])
+    uses, shaped, own, pure, stated = set[str](), set[str](), False, True, 0
+    for name in items:
+        if name in study.steps:
+            step = study.steps[name]
+            kind = steps.kind_of(step)
+            uses.update(step.uses)
+            own = own or _from_own_paper(study, kind.parameters(step))
+            pure = pure and kind.pure
+            stated += kind.stated(step)
+        else:
+            measurement = study.measurements[name]
+            uses.update(measurement.uses)
+            if measurement.specimen is not None:
+                uses.update(study.specimens[measurement.specimen].uses)
+            pure = False
+            facts = module_facts(measurement.technique)
+            shaped.update(facts.shaped_by)
+            # A fit of a real file rests on the file; only what is simulated comes out of the parameters.
+            own = own or (measurement.simulate and _from_own_paper(study, facts.parameters))
+    if claim in uses or own:
+        return "calibration"
+    if claim in _plain_ids(shaped, study.head.doi):
+        return "postdiction"
+    return "consistency" if pure and stated else "prediction"
+
+
+@dataclass(frozen=True)
+class ModuleFacts:
+    """What a technique's module says about itself: its parameters, its sources, the claims that shaped it."""
+
+    parameters: tuple[str, ...]
+    references: tuple[str, ...]
+    shaped_by: tuple[str, ...]
+
+
+def module_facts(technique: str) -> ModuleFacts:
+    """Return what the module of a technique declares (this imports it)."""
+    module = registry.technique(technique).load()
+    return ModuleFacts(
+        tuple(getattr(module, "PARAMETERS_USED", ())),
+        tuple(getattr(module, "REFERENCES", ())),
+        tuple(getattr(module, "SHAPED_BY", ())),
+    )
+
+
+def _plain_ids(shaped: set[str], doi: str) -> set[str]:
+    """Return claim ids out of "doi#claim" (of this paper) and plain ids."""
+    found = set()
+    for entry in shaped:
+        paper, mark, claim = entry.rpartition("#")
+        if not mark or paper.lower() == doi.lower():
+            found.add(claim)
+    return found
+
+
+def _from_own_paper(study: Study, parameters: tuple[str, ...]) -> bool:
+    """Tell whether the source of one of the parameters is the study's own paper."""
+    if not study.head.doi or not parameters:
+        return False
+    from perolas.matter.parameters_library import physical_parameter, sources
+
+    own = re.sub(r"^https?://(dx\.)?doi\.org/", "", study.head.doi.lower())
+    known = sources()
+    return any(known.get(physical_parameter(name).source, {}).get("doi", "").lower() == own for name in parameters)

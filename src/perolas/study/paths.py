@@ -1,0 +1,118 @@
+"""Where a study's data files are, and the rule that no path in it leaves that folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from perolas.core.errors import InputError, one_line
+from perolas.measurements import registry
+from perolas.study.schema import Study
+
+
+def data_root(study: Study, given: str | os.PathLike[str] | None) -> Path | None:
+    """Return the folder of the data files: as given, or $PEROLAS_DATA, or as the study says relative to itself.
+
+    Args:
+        study: the study.
+        given: what the user said.
+
+    Returns:
+        The folder, resolved; None where nobody named one.
+
+    Raises:
+        InputError: the folder that was named does not exist.
+    """
+    named: Path | None = None
+    who = ""
+    if given is not None:
+        named, who = Path(given), "--data"
+    elif os.environ.get("PEROLAS_DATA"):
+        named, who = Path(os.environ["PEROLAS_DATA"]), "$PEROLAS_DATA"
+    elif study.head.data_root is not None:
+        named, who = study.path.parent / study.head.data_root, "data_root of the study"
+    if named is None:
+        return None
+    try:
+        if named.is_dir():
+            return named.resolve()
+    except (OSError, ValueError):
+        pass
+    if not study.measurements:
+        return None
+    raise InputError(
+        f'The folder of data files, "{one_line(named.name or named, 80)}" ({who}), does not exist; '
+        "name one with --data or $PEROLAS_DATA."
+    )
+
+
+def inside(root: Path, text: str) -> Path:
+    """Return the path of a data file.
+
+    Args:
+        root: the folder that it may not leave, resolved.
+        text: relative path as the study writes it.
+
+    Returns:
+        The file, with symbolic links resolved; it need not exist.
+
+    Raises:
+        InputError: the path is absolute or leads out of the folder.
+    """
+    shown = one_line(text, 100)
+    windows, posix = PureWindowsPath(text), PurePosixPath(text)
+    if windows.is_absolute() or posix.is_absolute() or windows.drive or windows.root or text.startswith("~"):
+        raise InputError(f'The path "{shown}" must be relative to the folder of data files.')
+    if ".." in windows.parts:  # knows both kinds of slash
+        raise InputError(f'The path "{shown}" may not go up with "..".')
+    try:
+        path = (root / text).resolve()
+    except (OSError, ValueError, RuntimeError):  # a NUL, a loop of links
+        raise InputError(f'The path "{shown}" cannot be used.') from None
+    if not path.is_relative_to(root):
+        raise InputError(f'The path "{shown}" leads out of the folder of data files.')
+    return path
+
+
+def check_paths(study: Study, root: Path | None) -> None:
+    """Refuse a study with a path that leaves the folder of data files, or that has files but no folder.
+
+    Args:
+        study: the study.
+        root: the folder.
+
+    Raises:
+        InputError: the sentence names the line.
+    """
+    for name, measurement in study.measurements.items():
+        paths = [("file",)] if measurement.file is not None else []
+        texts = [measurement.file] if measurement.file is not None else []
+        for option in registry.technique(measurement.technique).all_options():
+            value = measurement.options.get(option.name)
+            if option.kind == "file" and isinstance(value, str):
+                paths.append(("options", option.name))
+                texts.append(value)
+        for key, text in zip(paths, texts, strict=True):
+            if root is None:
+                study.refuse(
+                    f"measurement {name}",
+                    "it reads a file, but no folder of data files is known: name one with --data or $PEROLAS_DATA.",
+                    *key,
+                )
+            try:
+                inside(root, text)
+            except InputError as error:
+                study.refuse(f"measurement {name}", str(error), *key)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file; raises InputError where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise InputError(f'There is no file "{one_line(path.name, 100)}" in the folder of data files.') from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name cannot be used"
+        raise InputError(f'"{one_line(path.name, 100)}" cannot be opened: {one_line(reason)}.') from None

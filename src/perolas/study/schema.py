@@ -1,0 +1,368 @@
+"""What a study file may hold, as pydantic models, and how it is loaded; every message names the line."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from perolas.core.errors import InputError, one_line
+from perolas.study.lines import Lines
+
+MAX_BYTES = 2 * 2**20
+MAX_ITEMS = 5000
+
+ROLES = ("calibration", "prediction", "postdiction", "consistency", "external")
+Role = Literal["calibration", "prediction", "postdiction", "consistency", "external"]
+Relation = Literal["=", "~", "<", ">", "<=", ">="]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
+ClaimId = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$")]
+Text = Annotated[str, Field(max_length=2000)]
+Stated = Annotated[str, Field(max_length=100)] | int | float
+
+
+class Table(BaseModel):
+    """A table of a study file: immutable, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Head(Table):
+    """The table [study].
+
+    Attributes:
+        id: short name; the folder of results takes it.
+        title: what it is about.
+        doi: of the paper whose claims are tested; a parameter with this source counts as calibration.
+        authors: of the paper.
+        year: of the paper.
+        journal: of the paper.
+        data_root: folder of the data files, relative to the study file.
+        seed: seed of everything random in it.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")]
+    title: Text
+    doi: Annotated[str, Field(max_length=200)] = ""
+    authors: list[Annotated[str, Field(max_length=200)]] = []
+    year: int | None = None
+    journal: Text = ""
+    data_root: str | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+
+
+class Specimen(Table):
+    """A table [specimen.NAME]: `uses`, and whatever `perolas.Specimen` takes.
+
+    Attributes:
+        uses: claims whose numbers set a value of it.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    uses: list[ClaimId] = []
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What goes to `perolas.Specimen.from_table`; a value ``{from = "item.quantity"}`` is filled in by the run."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Measurement(Table):
+    """A table [[measurement]].
+
+    Attributes:
+        name: of the item.
+        technique: name in the registry.
+        file: a real file under the data folder ...
+        simulate: ... or a simulation,
+        specimen: of this specimen (without one: of the instrument's own parameters).
+        region, channel, axis: hints for the reader of the file.
+        options: of the technique, quantities as text with units.
+        uses: claims whose numbers it was given.
+        seed: of the simulation; by default it follows from the study's seed and the name.
+        expect: what to look at, for the reader.
+    """
+
+    name: Name
+    technique: Annotated[str, Field(max_length=80)]
+    file: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    simulate: bool = False
+    specimen: str | None = None
+    region: Annotated[str, Field(max_length=200)] | int | None = None
+    channel: Annotated[str, Field(max_length=200)] | int | None = None
+    axis: Annotated[str, Field(max_length=80)] | None = None
+    options: dict[str, Any] = {}
+    uses: list[ClaimId] = []
+    seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    expect: Text = ""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Measurement:
+        if (self.file is not None) == self.simulate:
+            raise ValueError(f'the measurement "{self.name}" needs exactly one of file = "..." and simulate = true')
+        if self.specimen is not None and not self.simulate:
+            raise ValueError(f'the measurement "{self.name}" has a file, so it takes no specimen')
+        return self
+
+
+class Step(Table):
+    """A table [[step]]; each kind of step adds its own keys (see `perolas.study.steps`).
+
+    Attributes:
+        name: of the item.
+        kind: name in the registry of steps.
+        uses: claims whose numbers set something in it.
+        assumes: what it takes for granted beyond the study's own words.
+    """
+
+    name: Name
+    kind: str
+    uses: list[ClaimId] = []
+    assumes: Text = ""
+
+
+class Claim(Table):
+    """A table [[claim]].
+
+    Attributes:
+        id: stable name, such as ``"laser.threshold"``.
+        text: the paper's own words, short.
+        value: the number claimed; in `unit`.
+        unit: of value and tolerance.
+        tolerance: deviation from the value that still counts as agreement.
+        relation: how the answer is to stand to the value.
+        quantity: what answers it, ``"item.quantity"``.
+        order: quantities that are to rise from the first to the last.
+        needs: the datum that would settle it, where the study does not have it.
+        later: which later part of perolas will cover it.
+        expected_role: the role that its author expects; an error where the graph disagrees.
+    """
+
+    id: ClaimId
+    text: Text
+    value: float | None = None
+    unit: Annotated[str, Field(max_length=60)] = ""
+    tolerance: Annotated[float, Field(ge=0)] | None = None
+    relation: Relation = "="
+    quantity: Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.\w+$")] | None = None
+    order: Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.\w+$")]], Field(min_length=2)] | None = None
+    needs: Text | None = None
+    later: Text | None = None
+    expected_role: Role | None = None
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Claim:
+        given = [k for k in ("quantity", "order", "needs") if getattr(self, k) is not None]
+        if len(given) > 1:
+            raise ValueError(f'the claim "{self.id}" can have only one of {" and ".join(given)}')
+        if self.quantity and self.value is None:
+            raise ValueError(f'the claim "{self.id}" names a quantity, so it needs a value to hold it against')
+        if self.quantity and self.relation in ("=", "~") and self.tolerance is None:
+            raise ValueError(f'the claim "{self.id}" needs a tolerance: how near is near enough?')
+        return self
+
+    @property
+    def answers(self) -> list[str]:
+        """The quantities that answer it."""
+        return [self.quantity] if self.quantity else list(self.order or [])
+
+
+class File(Table):
+    """A whole study file; the keys of a step are looked at by its kind."""
+
+    study: Head
+    specimen: dict[Name, Specimen] = {}
+    measurement: Annotated[list[Measurement], Field(max_length=MAX_ITEMS)] = []
+    step: Annotated[list[dict[str, Any]], Field(max_length=MAX_ITEMS)] = []
+    claim: Annotated[list[Claim], Field(max_length=MAX_ITEMS)] = []
+
+
+class Study:
+    """A loaded study.
+
+    Attributes:
+        head, specimens, measurements, steps, claims: its tables.
+        path: of its file.
+    """
+
+    def __init__(self, file: File, steps: list[Step], path: Path, lines: Lines) -> None:
+        self.head = file.study
+        self.specimens = file.specimen
+        self.measurements = {m.name: m for m in file.measurement}
+        self.steps = {s.name: s for s in steps}
+        self.claims = {c.id: c for c in file.claim}
+        self.path = path
+        self._lines = lines
+        self._places: dict[str, tuple[str | int, ...]] = {
+            **{f"measurement {m.name}": ("measurement", i) for i, m in enumerate(file.measurement)},
+            **{f"step {s.name}": ("step", i) for i, s in enumerate(steps)},
+            **{f"claim {c.id}": ("claim", i) for i, c in enumerate(file.claim)},
+            **{f"specimen {name}": ("specimen", name) for name in file.specimen},
+        }
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all items, in the order of the file: measurements first, then steps."""
+        return [*self.measurements, *self.steps]
+
+    def refuse(self, what: str, message: str, *key: str | int) -> NoReturn:
+        """Raise an InputError that names the file and the line of `what`, e.g. ``"claim laser.threshold"``."""
+        line = self._lines.of((*self._places.get(what, ()), *key))
+        raise InputError(f"{self.path.name}, line {line}: {message}")
+
+
+def builtin_names() -> list[str]:
+    """Return the names of the studies that come with the package."""
+    root = files("perolas.study.builtin")
+    return sorted(entry.name for entry in root.iterdir() if (entry / "study.toml").is_file())
+
+
+def find(study: str | os.PathLike[str]) -> Path:
+    """Return the file of a study.
+
+    Args:
+        study: name of a built-in study, a study file, or a folder that holds a `study.toml`.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: there is none.
+    """
+    text = os.fspath(study)
+    if text in builtin_names():
+        return Path(str(files("perolas.study.builtin") / text / "study.toml"))
+    path = Path(text)
+    try:
+        if path.is_dir():
+            path = path / "study.toml"
+        if path.is_file():
+            return path
+    except (OSError, ValueError):
+        pass
+    near = get_close_matches(text, builtin_names(), n=1)
+    hint = f' (did you mean "{near[0]}"?)' if near else ""
+    raise InputError(
+        f'There is no study "{one_line(path.name or text, 80)}"{hint}; give a study file, '
+        f"or one of those built in: {', '.join(builtin_names())}."
+    )
+
+
+def load(study: str | os.PathLike[str]) -> Study:
+    """Load and check a study file (not yet what depends on what: see `perolas.study.graph`).
+
+    Args:
+        study: see `find`.
+
+    Returns:
+        The study.
+
+    Raises:
+        InputError: it cannot be read or breaks a rule; the sentence names the line.
+    """
+    from perolas.study import steps
+
+    path = find(study)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f'"{path.name}" cannot be opened: {one_line(error.strerror or error)}.') from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f'"{path.name}" is larger than {MAX_BYTES // 2**20} MiB, more than a study may be.')
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        raw = tomllib.loads(text)
+    except UnicodeDecodeError:
+        raise InputError(f'"{path.name}" is not UTF-8 text.') from None
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"\(at line (\d+)", str(error))
+        place = f", line {where.group(1)}" if where else ""
+        why = one_line(re.sub(r"\s*\(at .*\)$", "", str(error)))
+        raise InputError(f"{path.name}{place}: this is not TOML: {why}.") from None
+    except RecursionError:
+        raise InputError(f'"{path.name}" is nested too deeply.') from None
+    lines = Lines(text)
+    try:
+        checked = File.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(_sentence(path, lines, error, File)) from None
+    found = []
+    for i, table in enumerate(checked.step):
+        try:
+            found.append(steps.read_step(table))
+        except ValidationError as error:
+            raise InputError(_sentence(path, lines, error, steps.model_of(table), ("step", i))) from None
+        except InputError as error:
+            raise InputError(f"{path.name}, line {lines.of(('step', i, 'kind'))}: {error}") from None
+    loaded = Study(checked, found, path, lines)
+    _unique(loaded, raw, lines)
+    return loaded
+
+
+def _unique(study: Study, raw: Mapping[str, Any], lines: Lines) -> None:
+    """Refuse an item's name or a claim's id that is there twice."""
+    for groups, key in ((("measurement", "step"), "name"), (("claim",), "id")):
+        seen: dict[str, int] = {}
+        for group in groups:
+            for i, table in enumerate(raw.get(group, [])):
+                line, name = lines.of((group, i, key)), table[key]
+                if name in seen:
+                    raise InputError(
+                        f'{study.path.name}, line {line}: the {key} "{name}" was already given on line {seen[name]}.'
+                    )
+                seen[name] = line
+
+
+def _sentence(
+    path: Path,
+    lines: Lines,
+    error: ValidationError,
+    model: type[BaseModel],
+    prefix: tuple[str | int, ...] = (),
+) -> str:
+    """Put pydantic's first complaint into a sentence with its line."""
+    first = error.errors(include_url=False)[0]
+    place = tuple(p for p in first["loc"] if p != "[key]")
+    where = f"{path.name}, line {lines.of((*prefix, *_known(place)))}"
+    name = str(place[-1]) if place else ""
+    match first["type"]:
+        case "extra_forbidden":
+            allowed = _keys_at(model, place[:-1])
+            near = get_close_matches(name, allowed, n=1)
+            hint = f' (did you mean "{near[0]}"?)' if near else ""
+            return f'{where}: "{one_line(name, 60)}" is not known here{hint}; there are: {", ".join(sorted(allowed))}.'
+        case "missing":
+            return f'{where}: "{name}" is missing.'
+        case "value_error":
+            return f"{where}: {one_line(first['ctx']['error'], 300)}."
+        case "string_pattern_mismatch":
+            return f'{where}: "{one_line(first["input"], 60)}" cannot be used as "{name}": {_PATTERNS}.'
+    return f'{where}: "{name}" is not right: {one_line(first["msg"])[0].lower()}{one_line(first["msg"])[1:]}.'
+
+
+_PATTERNS = "a name is letters, digits and underscores, and a quantity is written item.quantity"
+
+
+def _known(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Drop what pydantic adds to a place for unions (names of types)."""
+    return tuple(p for p in place if isinstance(p, int) or re.fullmatch(r"[\w.-]+", p))
+
+
+def _keys_at(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that the table at `place` may have."""
+    here: Any = model
+    for part in place:
+        if isinstance(part, int) or not (isinstance(here, type) and issubclass(here, BaseModel)):
+            continue
+        here = {"study": Head, "measurement": Measurement, "claim": Claim}.get(part, here.model_fields[part].annotation)
+    fields = here if isinstance(here, type) and issubclass(here, BaseModel) else model
+    return list(fields.model_fields)
