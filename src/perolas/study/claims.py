@@ -118,8 +118,9 @@ def _judge_equal(claim: Claim, ground: Ground, got: Written, answer: dict[str, A
             return Verdict("uninformative", sentence, answer, sigma)
         within = f"within {_show(allowed, 0.0, got.unit)} of it" if off > _CLOSE * abs(value) else "the same"
         return Verdict("reproduced", f"The answer is {shown}; the paper says {said}, {within}.", answer, sigma)
-    percent = f" ({(got.value - value) / abs(value):+.3g} of it)" if value and abs(off / value) > 10 else ""
-    percent = f" ({100 * (got.value - value) / abs(value):+.3g} %)" if value and not percent else percent
+    ratio = got.value / value if value else 1.0
+    times = f" (a factor of {ratio:.3g})" if ratio > WIDE or 0 < ratio < 1 / WIDE else ""
+    percent = times or (f" ({100 * (got.value - value) / abs(value):+.3g} %)" if value else "")
     far = f", {sigma:.1f} sigma" if sigma is not None else ""
     numbers = f"{_show(off, 0.0, got.unit)} apart{percent}{far}"
     return _excluded(ground, f"The answer is {shown}; the paper says {said}: {numbers}.", answer, sigma)
@@ -136,9 +137,7 @@ def _too_wide(got: Written, value: float, tolerance: float) -> bool:
     return low <= 0 or high / low > WIDE
 
 
-def _judge_bound(  # noqa: PLR0913
-    claim: Claim, ground: Ground, got: Written, answer: dict[str, Any], shown: str, said: str
-) -> Verdict:
+def _judge_bound(claim: Claim, ground: Ground, got: Written, answer: dict[str, Any], shown: str, said: str) -> Verdict:
     value, tolerance = float(claim.value or 0.0), float(claim.tolerance or 0.0)
     margin = (value - got.value if claim.relation[0] == "<" else got.value - value) + tolerance
     words = {"<": "below", "<=": "at most", ">": "above", ">=": "at least"}[claim.relation]

@@ -86,7 +86,7 @@ def check_paths(study: Study, root: Path | None) -> None:
         InputError: the sentence names the line.
     """
     for name, measurement in study.measurements.items():
-        paths = [("file",)] if measurement.file is not None else []
+        paths: list[tuple[str, ...]] = [("file",)] if measurement.file is not None else []
         texts = [measurement.file] if measurement.file is not None else []
         for option in registry.technique(measurement.technique).all_options():
             value = measurement.options.get(option.name)

@@ -1,0 +1,146 @@
+"""`perolas run`: a study from its file to its report."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from perolas.cli.guard import DONE, FAILED
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_COLOURS = {
+    "reproduced": "green",
+    "differs": "red",
+    "contradictory": "bold red",
+    "uninformative": "yellow",
+    "undetermined": "yellow",
+    "not_covered": "dim",
+}
+
+
+@click.command()
+@click.argument("study")
+@click.option("--out", metavar="DIR", help="folder of the results  [default: perolas-out/<id of the study>]")
+@click.option("--fresh", is_flag=True, help="do everything anew, whatever the store holds")
+@click.option("--figures", is_flag=True, help="also write each figure as PNG")
+@click.option(
+    "--data", metavar="DIR", help="folder of the data files  [default: $PEROLAS_DATA, or what the study says]"
+)
+@click.option("--json", "as_json", is_flag=True, help="print claims and items as JSON and nothing else")
+def run(study: str, out: str | None, fresh: bool, figures: bool, data: str | None, as_json: bool) -> int:
+    """Run STUDY, a built-in name or a file, and write report.html, claims.json, estimates.json and data/."""
+    from perolas.study.run import run as run_study
+
+    where: list[Path] = []
+
+    def report(result: dict[str, Any], folder: Path, *, figures: bool) -> Path:
+        from perolas.report.page import write
+
+        where.append(write(result, folder, figures=figures))
+        return where[0]
+
+    with _Watch() as watch:
+        result = run_study(study, out, fresh=fresh, figures=figures, data=data, progress=watch.step, report=report)
+    failed = [i for i in result["items"] if i["status"] != "done"]
+    if as_json:
+        shown = {
+            "study": result["study"],
+            "claims": result["claims"],
+            "items": [{k: i[k] for k in ("name", "kind", "technique", "status", "error")} for i in result["items"]],
+            "warnings": result["warnings"],
+            "report": str(where[0]),
+        }
+        click.echo(json.dumps(shown, indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        _show(result, failed, where[0])
+    return FAILED if failed else DONE
+
+
+class _Watch:
+    """Progress on standard error: a bar on a terminal, elsewhere a line now and then when it takes long."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._said = time.monotonic()
+
+    def __enter__(self) -> _Watch:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("preparing", total=None)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self, name: str, status: str, done: int, total: int) -> None:
+        """Show that an item has a new status."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=name[:24], completed=done, total=total)
+        elif status != "running" and time.monotonic() - self._said > 10:
+            self._said = time.monotonic()
+            click.echo(f"{done} of {total} done ({name})", err=True)
+
+
+def _show(result: dict[str, Any], failed: list[dict[str, Any]], report: Path) -> None:
+    """Print the claims with their verdicts, what failed, and where the report is."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else 140, highlight=False, soft_wrap=False)
+    if result["claims"]:
+        # A file that somebody sends may hold anything: Text() shows it, markup would act on it.
+        table = Table(title=Text(result["study"]["title"]), title_justify="left", pad_edge=False)
+        table.add_column("claim", overflow="fold")
+        table.add_column("paper", overflow="fold")
+        table.add_column("answer", overflow="fold")
+        table.add_column("verdict")
+        table.add_column("role")
+        for claim in result["claims"]:
+            table.add_row(
+                Text(claim["id"]),
+                Text(_paper(claim)),
+                Text(_answer(claim)),
+                Text(claim["verdict"].replace("_", " "), style=_COLOURS.get(claim["verdict"], "")),
+                Text(claim["role"] or "–"),
+            )
+        console.print(table)
+        counts = Counter(c["verdict"].replace("_", " ") for c in result["claims"])
+        console.print(Text(", ".join(f"{n} {verdict}" for verdict, n in counts.most_common())))
+    for item in failed:
+        console.print(Text(f"{item['name']} {item['status']}: {item['error']}", style="red"))
+    click.echo(f"report: {report}")
+
+
+def _paper(claim: dict[str, Any]) -> str:
+    if claim["value"] is None:
+        return "order" if claim["order"] else "–"
+    sign = "" if claim["relation"] == "=" else f"{claim['relation']} "
+    unit = "" if claim["unit"] in ("", "1") else f" {claim['unit']}"
+    return f"{sign}{claim['value']:.6g}{unit}"
+
+
+def _answer(claim: dict[str, Any]) -> str:
+    from perolas.core.tables import with_error
+
+    answer = claim["answer"]
+    if answer is None:
+        return "–"
+    unit = "" if answer["unit"] in ("", "1") else f" {answer['unit']}"
+    return with_error(answer["value"], answer["std"]) + unit

@@ -1,0 +1,307 @@
+"""One item of a study: what decides its result (the recipe), and how the result is made."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from perolas.core.errors import InputError, StepError
+from perolas.measurements import registry
+from perolas.study import graph, paths, single, steps, store
+from perolas.study.expression import Number, number
+from perolas.study.schema import Measurement, Step, Study
+
+if TYPE_CHECKING:
+    from perolas.core.estimate import Estimate
+
+
+@dataclass(frozen=True)
+class Job:
+    """An item that is ready to be done.
+
+    Attributes:
+        recipe: JSON-like; everything besides code and versions that decides the result.
+        compute: gives ``result.json`` and further files; may raise a PerolasError with a sentence.
+        provenance: where the data are from.
+        code: Python lines that reproduce it.
+        parameters_used: names of the parameters of the library.
+        references: keys of its sources.
+    """
+
+    recipe: dict[str, Any]
+    compute: Callable[[], tuple[dict[str, Any], dict[str, bytes]]]
+    provenance: dict[str, Any]
+    code: str
+    parameters_used: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+
+
+Results = Mapping[str, store.Entry]
+
+
+def prepare(study: Study, name: str, done: Results, root: Path | None) -> Job:
+    """Return the job for an item.
+
+    Args:
+        study: the study.
+        name: of the item.
+        done: the results of everything that it needs.
+        root: folder of the data files.
+
+    Returns:
+        The job.
+
+    Raises:
+        InputError: something in it cannot be used.
+    """
+    if name in study.steps:
+        return _step_job(study.steps[name], done)
+    return _measurement_job(study, study.measurements[name], done, root)
+
+
+def look(done: Results, quantity: str) -> Number:
+    """Return a quantity of a finished item.
+
+    Args:
+        done: results by item.
+        quantity: ``"item.quantity"``.
+
+    Returns:
+        The number with its error, correlations with others of the same item included.
+
+    Raises:
+        InputError: the item has no such quantity, or it has no value.
+    """
+    item, _, name = quantity.partition(".")
+    if item not in done:
+        raise InputError(f'"{item}" gave no result.')
+    found = done[item].result.get("quantities") or done[item].result.get("estimate", {}).get("quantities", {})
+    if name not in found:
+        there = ", ".join(sorted(found)) or "none"
+        raise InputError(f'"{item}" has no quantity "{name}"; there are: {there}.')
+    row = found[name]
+    if row["value"] is None:
+        raise InputError(f'"{quantity}" has no finite value.')
+    parts = done[item].result.get("parts", {}).get(name, {})
+    return number(row["value"], {k: float("inf") if v is None else v for k, v in parts.items()}, row["unit"] or "1")
+
+
+def _step_job(step: Step, done: Results) -> Job:
+    kind = steps.kind_of(step)
+    inputs = kind.inputs(step)
+    upstream = {used.partition(".")[0]: done[used.partition(".")[0]].digest for used in inputs}
+
+    def compute() -> tuple[dict[str, Any], dict[str, bytes]]:
+        got = kind.compute(step, lambda name: look(done, name))
+        result = {
+            "quantities": {
+                name: {"value": q.number.value, "std": q.number.std, "unit": q.number.unit, "definition": q.definition}
+                for name, q in got.quantities.items()
+            },
+            "parts": {name: dict(q.number.parts) for name, q in got.quantities.items()},
+            "warnings": list(got.warnings),
+        }
+        return result, {} if got.dataset is None else {"data.nc": netcdf(got.dataset)}
+
+    recipe = {
+        "item": "step",
+        "step": step.model_dump(mode="json", exclude={"uses", "assumes"}),
+        "upstream": upstream,
+    }
+    parameters = kind.parameters(step)
+    return Job(recipe, compute, {}, kind.code(step), parameters, _sources(parameters))
+
+
+def _measurement_job(study: Study, item: Measurement, done: Results, root: Path | None) -> Job:
+    technique = registry.technique(item.technique)
+    observed = {
+        k: str(v["measurement"]) for k, v in item.options.items() if isinstance(v, dict) and graph.references(v)
+    }
+    options = registry.convert_options(technique, {k: v for k, v in item.options.items() if k not in observed})
+    file_options = {o.name for o in technique.all_options() if o.kind == "file"}
+    files = {k: _file(root, str(v)) for k, v in options.items() if k in file_options}
+    hints = {k: getattr(item, k) for k in single.READER_HINTS if getattr(item, k) is not None}
+    own = None if item.file is None else _file(root, item.file)
+    table = None if item.specimen is None else _specimen_table(study.specimens[item.specimen].values, done)
+    seed = _seed(study, item)
+    facts = graph.module_facts(item.technique)
+    hashes = {k: paths.file_hash(p) for k, p in files.items()}
+    own_hash = None if own is None else paths.file_hash(own)
+    upstream = {n: done[n].digest for n in graph.references(item.options)}
+    recipe = {
+        "item": "measurement",
+        "name": item.name,
+        "technique": item.technique,
+        "module": store.module_hash(technique.module),
+        "options": {k: v for k, v in options.items() if k not in files},
+        "files": hashes,
+        "hints": hints,
+        "file": None if own is None else {"name": own.name, "sha256": own_hash},
+        "specimen": table,
+        "seed": seed if item.simulate else None,
+        "observed": observed,
+        "upstream": upstream,
+    }
+
+    def compute() -> tuple[dict[str, Any], dict[str, bytes]]:
+        if own is not None:
+            observation = single.read_for(own, technique, options, hints)
+        else:
+            taken = {o.name for o in technique.all_options() if o.simulate}
+            virtual = {k: v for k, v in options.items() if k in taken and k != "seed"}
+            observation = technique.load().simulate(_specimen(table), seed=seed, **virtual)
+        loaded = single.load_files(technique, options, observation)
+        loaded.update({k: _observation(done[v]) for k, v in observed.items()})
+        estimate = single.fit_converted(observation, technique, loaded)
+        result = {"estimate": estimate.to_json(), "parts": _parts(item.name, estimate)}
+        data = estimate.to_dataset()
+        data.attrs = {**observation.attrs, **data.attrs}
+        return result, {"data.nc": netcdf(data), "observed.nc": netcdf(observation)}
+
+    provenance = {
+        "file": item.file,
+        "sha256": own_hash,
+        "files": {k: {"file": item.options[k], "sha256": hashes[k]} for k in files},
+        "seed": seed if item.simulate else None,
+        "specimen": table,
+    }
+    references = tuple(dict.fromkeys([*facts.references, *_sources(facts.parameters)]))
+    return Job(recipe, compute, provenance, _code(item, table, seed, hints), facts.parameters, references)
+
+
+def _file(root: Path | None, text: str) -> Path:
+    if root is None:
+        raise InputError("No folder of data files is known: name one with --data or $PEROLAS_DATA.")
+    return paths.inside(root, text)
+
+
+def _seed(study: Study, item: Measurement) -> int:
+    """Return the seed of a simulation: its own, or one that follows from the study's seed and the item's name."""
+    if item.seed is not None:
+        return item.seed
+    if isinstance(item.options.get("seed"), int):
+        return int(item.options["seed"])
+    return int(store.sha256(f"{study.head.seed}:{item.name}")[:8], 16) & 0x7FFFFFFF
+
+
+def _specimen_table(values: Mapping[str, Any], done: Results) -> dict[str, Any]:
+    """Fill in what a specimen takes from other items, as text with a unit."""
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, dict):
+            if set(value) == {"from"}:
+                item, _, name = str(value["from"]).partition(".")
+                look(done, str(value["from"]))  # says in a sentence what is missing
+                result = done[item].result
+                row = (result.get("quantities") or result["estimate"]["quantities"])[name]
+                return row["value"] if row["unit"] in ("", "1") else f"{row['value']!r} {row['unit']}"
+            return {k: fill(v) for k, v in value.items()}
+        return [fill(v) for v in value] if isinstance(value, list) else value
+
+    return {k: fill(v) for k, v in values.items()}
+
+
+def _specimen(table: dict[str, Any] | None) -> Any:
+    if table is None:
+        return None
+    from perolas.matter.specimen import Specimen
+
+    return Specimen.from_table(table)
+
+
+def _observation(entry: store.Entry) -> xr.Dataset:
+    """Return the observation of a finished measurement, out of the store."""
+    if "observed.nc" not in entry.files:
+        raise StepError("The measurement that it is compared with has no observation.")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "observed.nc"
+        path.write_bytes(entry.files["observed.nc"])
+        return single.read(path)
+
+
+def _parts(item: str, estimate: Estimate) -> dict[str, dict[str, float]]:
+    """Split the errors of an estimate into independent sources, so that its correlations are kept."""
+    if estimate.batch_shape:
+        return {}
+    found: dict[str, dict[str, float]] = {}
+    names = [
+        n
+        for i, n in enumerate(estimate.names)
+        if np.isfinite(estimate.std[i]) and np.all(np.isfinite(np.diagonal(estimate.covariance)[i]))
+    ]
+    rows = [estimate.names.index(n) for n in names]
+    covariance = np.asarray(estimate.covariance)[np.ix_(rows, rows)]
+    if names and np.all(np.isfinite(covariance)):
+        size, vectors = np.linalg.eigh(covariance)
+        factor = vectors * np.sqrt(np.maximum(size, 0.0))
+        for i, name in enumerate(names):
+            found[name] = {f"{item}#{k + 1}": float(v) for k, v in enumerate(factor[i]) if v != 0}
+    for name, quantity in estimate.quantities.items():
+        if name not in found and quantity.std != 0:
+            found[name] = {f"{item}.{name}": float(quantity.std)}
+    return found
+
+
+def netcdf(data: xr.Dataset) -> bytes:
+    """Return a dataset as NetCDF; equal data give equal bytes (no time of day is in them).
+
+    Args:
+        data: the dataset; attributes that NetCDF does not know become text.
+
+    Returns:
+        The content of the file.
+    """
+    data = data.copy()
+    data.attrs = {k: _attribute(v) for k, v in data.attrs.items() if v is not None}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data.nc"
+        data.to_netcdf(path, engine="h5netcdf")
+        return path.read_bytes()
+
+
+def _attribute(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    return value if isinstance(value, str | int | float | np.number) else store.canonical(value)
+
+
+def _sources(parameters: tuple[str, ...]) -> tuple[str, ...]:
+    if not parameters:
+        return ()
+    from perolas.matter.parameters_library import physical_parameter
+
+    keys = [physical_parameter(name).source for name in parameters]
+    return tuple(dict.fromkeys(k for k in keys if k != "estimated here"))
+
+
+def _code(item: Measurement, table: dict[str, Any] | None, seed: int, hints: Mapping[str, Any]) -> str:
+    """Return the lines that do the same by hand, in the folder of the data files."""
+
+    def listed(values: Mapping[str, Any]) -> str:
+        return "".join(f", {k}={v!r}" for k, v in values.items())
+
+    plain = {k: v for k, v in item.options.items() if not graph.references(v)}
+    lines = ["import perolas", ""]
+    if item.file is not None:
+        lines.append(f"observed = {item.file!r}")
+    else:
+        taken = {o.name for o in registry.technique(item.technique).all_options() if o.simulate}
+        virtual = {k: v for k, v in plain.items() if k in taken and k != "seed"}
+        who = "None"
+        if table is not None:
+            lines.append(f"specimen = perolas.Specimen.from_table({table!r})")
+            who = "specimen"
+        lines.append(f"observed = perolas.simulate({item.technique!r}, {who}, seed={seed}{listed(virtual)})")
+        hints = {}
+    for name, value in item.options.items():
+        if graph.references(value):
+            lines.append(f"# {name}: the observation of the measurement {graph.references(value)[0]!r}")
+    lines.append(f"estimate = perolas.fit(observed, {item.technique!r}{listed(hints)}{listed(plain)})")
+    lines.append("print(estimate)")
+    return "\n".join(lines)

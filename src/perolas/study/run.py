@@ -1,0 +1,218 @@
+"""Run a study: items in the order of what they need, then the claims; results go through the store and back."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from perolas.core.errors import InputError, PerolasError, one_line
+from perolas.study import claims, execute, graph, paths, schema, steps, store
+from perolas.study.graph import Graph
+from perolas.study.schema import Study
+
+logger = logging.getLogger("perolas")
+
+Progress = Callable[[str, str, int, int], None]
+Report = Callable[..., Path]
+
+
+def run(
+    study: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    fresh: bool = False,
+    figures: bool = False,
+    data: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Run a study and write its results.
+
+    Args:
+        study: name of a built-in study, or the path of a study file.
+        out: folder for `claims.json`, `estimates.json`, `data/` and the store; by default ``perolas-out/<id>``.
+        fresh: do everything anew instead of taking what the store has.
+        figures: also write figures as PNG (where `report` is given).
+        data: folder of the data files.
+        progress: called with the name of an item, its status, how many are done and how many there are.
+        report: writes the report: called with the returned dictionary, the folder, and ``figures=``.
+
+    Returns:
+        The results, JSON-like: "study", "items", "claims", "versions", "warnings" (see docs/contracts.md).
+
+    Raises:
+        InputError: the study cannot be used; the sentence names the line.
+    """
+    loaded = schema.load(study)
+    dependencies = graph.build(loaded)
+    root = paths.data_root(loaded, data)
+    paths.check_paths(loaded, root)
+    folder = Path(out) if out is not None else Path("perolas-out") / loaded.head.id
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        roles = graph.roles(loaded, dependencies)
+        work = _Work(loaded, dependencies, store.Store(folder / "store"), root, fresh, progress or _silent)
+        items = [work.do(name) for name in dependencies.order]
+        result = _results(loaded, dependencies, roles, work, items)
+        _write(folder, result, work.done)
+        if report is not None:
+            report(result, folder, figures=figures)
+    except OSError as error:
+        name = one_line(Path(error.filename).name, 80) if error.filename else folder.name
+        raise InputError(f'"{name}" cannot be written: {one_line(error.strerror or error)}.') from error
+    return result
+
+
+def _silent(name: str, status: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
+class _Work:
+    """The items of one run: what is done so far, and what could not be."""
+
+    def __init__(
+        self, study: Study, dependencies: Graph, kept: store.Store, root: Path | None, fresh: bool, progress: Progress
+    ) -> None:
+        self.study = study
+        self.dependencies = dependencies
+        self.store = kept
+        self.root = root
+        self.fresh = fresh
+        self.progress = progress
+        self.done: dict[str, store.Entry] = {}
+        self.status: dict[str, str] = {}
+
+    def do(self, name: str) -> dict[str, Any]:
+        """Do one item; return what the report shows of it."""
+        count, total = len(self.status), len(self.dependencies.order)
+        self.progress(name, "running", count, total)
+        item = self._header(name)
+        missing = [n for n in self.dependencies.needs[name] if self.status[n] != "done"]
+        if missing:
+            item.update(status="skipped", error=f'It needs "{missing[0]}", which {_became(self.status[missing[0]])}.')
+        else:
+            try:
+                self._compute(name, item)
+            except PerolasError as error:
+                item.update(status="failed", error=str(error))
+            except Exception as error:
+                # One item's bug must not cost the others; the log has the traceback.
+                logger.debug("the item %s failed", name, exc_info=True)
+                kind = type(error).__name__
+                item.update(status="failed", error=f"An error inside perolas ({kind}: {one_line(error, 160)}).")
+        self.status[name] = item["status"]
+        self.progress(name, item["status"], count + 1, total)
+        return item
+
+    def _header(self, name: str) -> dict[str, Any]:
+        known = self.study.measurements.get(name)
+        step = self.study.steps.get(name)
+        return {
+            "name": name,
+            "kind": "measurement" if known else step.kind if step else "",
+            "technique": known.technique if known else None,
+            "status": "done",
+            "error": None,
+            "expect": known.expect if known else "",
+            "assumes": step.assumes if step else "",
+            "uses": list((known or step).uses) if known or step else [],  # type: ignore[union-attr]
+            "needs": list(self.dependencies.needs[name]),
+            "dataset": None,
+            "observation": None,
+            "warnings": [],
+            "provenance": {},
+            "code": "",
+            "parameters_used": [],
+            "references": [],
+        }
+
+    def _compute(self, name: str, item: dict[str, Any]) -> None:
+        job = execute.prepare(self.study, name, self.done, self.root)
+        key = self.store.key(job.recipe)
+        entry = None if self.fresh else self.store.get(key)
+        if entry is None:
+            entry = self.store.put(key, *job.compute())
+        # From here on only what the store gave back counts, so that a resumed run equals an undisturbed one.
+        result = entry.result
+        item.update(
+            provenance={**job.provenance, "versions": store.versions(), "hash": key},
+            code=job.code,
+            parameters_used=list(job.parameters_used),
+            references=list(job.references),
+        )
+        if "estimate" in result:
+            item["estimate"] = result["estimate"]
+            item["warnings"] = list(result["estimate"].get("warnings", []))
+        else:
+            item["quantities"] = result["quantities"]
+            item["warnings"] = list(result.get("warnings", []))
+        if "data.nc" in entry.files:
+            item["dataset"] = f"data/{name}.nc"
+        if "observed.nc" in entry.files:
+            item["observation"] = f"data/{name}_observed.nc"
+        self.done[name] = entry
+        outcome = result.get("estimate", {}).get("result", "converged")
+        if outcome != "converged":
+            item.update(status="failed", error=f"The fit gave no result: {result['estimate'].get('message', outcome)}")
+
+
+def _became(status: str) -> str:
+    return "failed" if status == "failed" else "was skipped"
+
+
+def _results(
+    study: Study, dependencies: Graph, roles: dict[str, str | None], work: _Work, items: list[dict[str, Any]]
+) -> dict[str, Any]:
+    good = {name: entry for name, entry in work.done.items() if work.status[name] == "done"}
+    records = []
+    for claim in study.claims.values():
+        names = dependencies.upstream([a.split(".")[0] for a in claim.answers])
+        used = [study.steps[n] for n in names if n in study.steps]
+        ground = claims.Ground(
+            role=roles[claim.id],
+            outside=any(steps.kind_of(s).outside(s) for s in used),
+            assumes=tuple(dict.fromkeys(s.assumes for s in used if s.assumes)),
+            look=lambda quantity: _answer(quantity, good, work),
+        )
+        records.append(claims.record(claim, roles[claim.id], claims.judge(claim, ground)))
+    warnings = [f"{item['name']}: {sentence}" for item in items for sentence in item["warnings"]]
+    head = study.head.model_dump(mode="json", exclude={"data_root"})
+    result: dict[str, Any] = store.plain(
+        {"study": head, "items": items, "claims": records, "versions": store.versions(), "warnings": warnings}
+    )
+    return result
+
+
+def _answer(quantity: str, good: dict[str, store.Entry], work: _Work) -> Any:
+    item = quantity.partition(".")[0]
+    if work.status[item] != "done":
+        raise InputError(f'"{item}" {_became(work.status[item])}.')
+    return execute.look(good, quantity)
+
+
+def _write(folder: Path, result: dict[str, Any], done: dict[str, store.Entry]) -> None:
+    """Write the files of a study, each whole or not at all."""
+    for item in result["items"]:
+        for key, file in (("dataset", "data.nc"), ("observation", "observed.nc")):
+            if item[key] is not None:
+                store.write_file(folder / item[key], done[item["name"]].files[file])
+    estimates = {
+        item["name"]: {
+            "kind": item["kind"],
+            "status": item["status"],
+            "error": item["error"],
+            **({"estimate": item["estimate"]} if "estimate" in item else {"quantities": item.get("quantities", {})}),
+        }
+        for item in result["items"]
+    }
+    _write_json(folder / "estimates.json", estimates)
+    _write_json(folder / "claims.json", {k: result[k] for k in ("study", "claims", "versions")})
+
+
+def _write_json(path: Path, data: Any) -> None:
+    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    store.write_file(path, (text + "\n").encode())
