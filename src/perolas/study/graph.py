@@ -170,12 +170,11 @@ def _sorted(study: Study, needs: Mapping[str, tuple[str, ...]]) -> tuple[str, ..
     return tuple(done)
 
 
-def roles(study: Study, graph: Graph) -> dict[str, str | None]:
+def roles(study: Study) -> dict[str, str | None]:
     """Derive the role of each claim.
 
     Args:
-        study: the study.
-        graph: its dependencies.
+        study: the study, whose graph has been built.
 
     Returns:
         Claim -> role. Where nothing answers a claim there is nothing to derive from: the author's expected role.
@@ -191,7 +190,7 @@ def roles(study: Study, graph: Graph) -> dict[str, str | None]:
             found[claim.id] = claim.expected_role
             continue
         else:
-            found[claim.id] = _role(study, graph, claim.id, claim.answers)
+            found[claim.id] = _role(study, claim.id, claim.answers)
         if claim.expected_role not in (None, found[claim.id]):
             study.refuse(
                 f"claim {claim.id}",
@@ -201,32 +200,81 @@ def roles(study: Study, graph: Graph) -> dict[str, str | None]:
     return found
 
 
-def _role(study: Study, graph: Graph, claim: str, answers: list[str]) -> str:
-    items = graph.upstream([a.split(".")[0] for a in answers])
-    uses, shaped, own, pure, stated = set[str](), set[str](), False, True, 0
-    for name in items:
-        if name in study.steps:
-            step = study.steps[name]
+@dataclass(frozen=True)
+class Basis:
+    """What the answers to a claim rest on, followed back quantity by quantity.
+
+    Attributes:
+        uses: claims whose numbers went in.
+        shaped_by: claims that the form of a model was chosen knowing, as its module says.
+        parameters: of the library, that went in.
+        pure: whether it is arithmetic throughout.
+        stated: how many of the study's own numbers went in.
+        outside: whether numbers or assumptions from elsewhere went into the arithmetic.
+        assumes: what its steps take for granted.
+    """
+
+    uses: frozenset[str]
+    shaped_by: frozenset[str]
+    parameters: tuple[str, ...]
+    pure: bool
+    stated: int
+    outside: bool
+    assumes: tuple[str, ...]
+
+
+def basis(study: Study, answers: list[str]) -> Basis:
+    """Return what quantities rest on.
+
+    Args:
+        study: the study, whose graph has been built (so that every name is known).
+        answers: ``"item.quantity"``.
+
+    Returns:
+        Their basis.
+    """
+    uses, shaped, parameters, assumes = set[str](), set[str](), dict[str, None](), dict[str, None]()
+    pure, outside, stated = True, False, 0
+    seen, todo = set[str](), list(answers)
+    while todo:
+        place = todo.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        item, _, quantity = place.partition(".")
+        if item in study.steps:
+            step = study.steps[item]
             kind = steps.kind_of(step)
+            trace = kind.trace(step, quantity)
+            todo.extend(trace.inputs)
             uses.update(step.uses)
-            own = own or _from_own_paper(study, kind.parameters(step))
-            pure = pure and kind.pure
-            stated += kind.stated(step)
-        else:
-            measurement = study.measurements[name]
-            uses.update(measurement.uses)
-            if measurement.specimen is not None:
-                uses.update(study.specimens[measurement.specimen].uses)
-            pure = False
-            facts = module_facts(measurement.technique)
-            shaped.update(facts.shaped_by)
-            # A fit of a real file rests on the file; only what is simulated comes out of the parameters.
-            own = own or (measurement.simulate and _from_own_paper(study, facts.parameters))
-    if claim in uses or own:
+            parameters.update(dict.fromkeys(trace.parameters))
+            pure, outside, stated = pure and kind.pure, outside or trace.outside, stated + trace.stated
+            if step.assumes:
+                assumes[step.assumes] = None
+            continue
+        measurement = study.measurements[item]
+        pure = False
+        uses.update(measurement.uses)
+        todo.extend(references(measurement.options))
+        facts = module_facts(measurement.technique)
+        shaped.update(facts.shaped_by)
+        if measurement.simulate:  # a fit of a real file rests on the file; what is simulated comes out of parameters
+            parameters.update(dict.fromkeys(facts.parameters))
+        if measurement.specimen is not None:
+            specimen = study.specimens[measurement.specimen]
+            uses.update(specimen.uses)
+            todo.extend(references(specimen.values))
+    return Basis(frozenset(uses), frozenset(shaped), tuple(parameters), pure, stated, outside, tuple(assumes))
+
+
+def _role(study: Study, claim: str, answers: list[str]) -> str:
+    rests_on = basis(study, answers)
+    if claim in rests_on.uses or _from_own_paper(study, rests_on.parameters):
         return "calibration"
-    if claim in _plain_ids(shaped, study.head.doi):
+    if claim in _plain_ids(set(rests_on.shaped_by), study.head.doi):
         return "postdiction"
-    return "consistency" if pure and stated else "prediction"
+    return "consistency" if rests_on.pure and rests_on.stated else "prediction"
 
 
 @dataclass(frozen=True)

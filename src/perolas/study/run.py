@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from perolas.core.errors import InputError, PerolasError, one_line
-from perolas.study import claims, execute, graph, paths, schema, steps, store
+from perolas.study import claims, execute, graph, paths, schema, store
 from perolas.study.graph import Graph
 from perolas.study.schema import Study
 
@@ -54,10 +54,10 @@ def run(
     folder = Path(out) if out is not None else Path("perolas-out") / loaded.head.id
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        roles = graph.roles(loaded, dependencies)
+        roles = graph.roles(loaded)
         work = _Work(loaded, dependencies, store.Store(folder / "store"), root, fresh, progress or _silent)
         items = [work.do(name) for name in dependencies.order]
-        result = _results(loaded, dependencies, roles, work, items)
+        result = _results(loaded, roles, work, items)
         _write(folder, result, work.done)
         if report is not None:
             report(result, folder, figures=figures)
@@ -97,6 +97,8 @@ class _Work:
         else:
             try:
                 self._compute(name, item)
+            except OSError:
+                raise  # the store cannot be written: nothing else would be kept either
             except PerolasError as error:
                 item.update(status="failed", error=str(error))
             except Exception as error:
@@ -164,18 +166,15 @@ def _became(status: str) -> str:
     return "failed" if status == "failed" else "was skipped"
 
 
-def _results(
-    study: Study, dependencies: Graph, roles: dict[str, str | None], work: _Work, items: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _results(study: Study, roles: dict[str, str | None], work: _Work, items: list[dict[str, Any]]) -> dict[str, Any]:
     good = {name: entry for name, entry in work.done.items() if work.status[name] == "done"}
     records = []
     for claim in study.claims.values():
-        names = dependencies.upstream([a.split(".")[0] for a in claim.answers])
-        used = [study.steps[n] for n in names if n in study.steps]
+        rests_on = graph.basis(study, claim.answers)
         ground = claims.Ground(
             role=roles[claim.id],
-            outside=any(steps.kind_of(s).outside(s) for s in used),
-            assumes=tuple(dict.fromkeys(s.assumes for s in used if s.assumes)),
+            outside=rests_on.outside,
+            assumes=rests_on.assumes,
             look=lambda quantity: _answer(quantity, good, work),
         )
         records.append(claims.record(claim, roles[claim.id], claims.judge(claim, ground)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -106,7 +107,13 @@ def fit(observation: xr.Dataset | str | os.PathLike[str], technique: str, **opti
 
 def fit_converted(observation: xr.Dataset, chosen: Technique, options: Mapping[str, Any]) -> Estimate:
     """Fit an observation with options that are converted and whose files are read."""
-    result: Estimate = chosen.load().fit(observation, **options)
+    module = chosen.load()
+    taken = inspect.signature(module.fit).parameters
+    anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values())
+    # What only a simulation needs (counts, bins) may stand among the options of one that is simulated, then fitted.
+    virtual = {o.name for o in chosen.all_options() if o.simulate}
+    given = {k: v for k, v in options.items() if anything or k in taken or k not in virtual}
+    result: Estimate = module.fit(observation, **given)
     return result
 
 

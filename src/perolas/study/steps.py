@@ -48,6 +48,23 @@ class StepResult:
 
 
 @dataclass(frozen=True)
+class Trace:
+    """What one quantity of a step rests on.
+
+    Attributes:
+        inputs: the ``"item.quantity"`` of other items.
+        stated: how many numbers of the study itself go in.
+        parameters: names of the parameters of the library that go in.
+        outside: whether numbers or assumptions from elsewhere go in.
+    """
+
+    inputs: tuple[str, ...]
+    stated: int
+    parameters: tuple[str, ...]
+    outside: bool
+
+
+@dataclass(frozen=True)
 class StepKind:
     """A kind of step.
 
@@ -58,10 +75,9 @@ class StepKind:
         gives: the names of its quantities, where they are known before it runs; else None.
         compute: does it; `look` gives the number of an ``"item.quantity"``.
         code: Python lines that reproduce it.
+        trace: what one of its quantities rests on.
         pure: whether it only calculates with what the study states (its claims are then consistency claims).
-        stated: how many numbers of the study itself it starts from.
-        parameters: names of the parameters of the library that it uses.
-        outside: whether it also takes numbers or assumptions from elsewhere.
+        parameters: names of all parameters of the library that it uses.
     """
 
     name: str
@@ -70,10 +86,9 @@ class StepKind:
     gives: Callable[[Any], list[str] | None]
     compute: Callable[[Any, Look], StepResult]
     code: Callable[[Any], str]
+    trace: Callable[[Any, str], Trace]
     pure: bool = False
-    stated: Callable[[Any], int] = lambda step: 0
     parameters: Callable[[Any], tuple[str, ...]] = lambda step: ()
-    outside: Callable[[Any], bool] = lambda step: True
 
 
 class Known(Table):
@@ -236,6 +251,26 @@ def _code(step: Arithmetic | Compare) -> str:
     return "\n".join(lines)
 
 
+def _trace(step: Arithmetic | Compare, quantity: str) -> Trace:
+    """Follow a quantity back to the numbers that it is made of."""
+    inputs: dict[str, None] = {}
+    reached: dict[str, None] = {}
+    todo = _expressions(step)
+    if isinstance(step, Arithmetic) and quantity in step.quantities:
+        todo = [step.quantities[quantity].expression]
+    while todo:
+        for name in expression.names(todo.pop()):
+            if "." in name:
+                inputs[name] = None
+            elif name not in reached:
+                reached[name] = None
+                if isinstance(step, Arithmetic) and name in step.quantities:
+                    todo.append(step.quantities[name].expression)
+    known = [step.known[n] for n in reached if n in step.known]
+    parameters = tuple(k.parameter for k in known if k.parameter is not None)
+    return Trace(tuple(inputs), sum(n in step.given for n in reached), parameters, bool(known or step.assumes))
+
+
 def _library_names(step: Arithmetic | Compare) -> tuple[str, ...]:
     return tuple(k.parameter for k in step.known.values() if k.parameter is not None)
 
@@ -264,10 +299,9 @@ for _name, _model, _gives in (
             gives=_gives,
             compute=_compute,
             code=_code,
+            trace=_trace,
             pure=True,
-            stated=lambda step: len(step.given),
             parameters=_library_names,
-            outside=lambda step: bool(step.known or step.assumes),
         )
     )
 
