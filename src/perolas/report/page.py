@@ -1,0 +1,162 @@
+"""The report: one HTML file that holds everything it needs and asks the network for nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perolas.core.errors import one_line
+from perolas.report import text, views
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def write(run: dict[str, Any], out: Path, *, figures: bool = False) -> Path:
+    """Write a study's results as one self-contained page.
+
+    Args:
+        run: what the study engine found: ``study``, ``items``, ``claims``, ``versions``, ``warnings``; keys may lack.
+        out: the folder of the run; the datasets that items name are looked for below it.
+        figures: whether to write ``figures/<item>.png`` as well.
+
+    Returns:
+        The path of ``report.html``. It is replaced only by a whole page, and the same input gives the same bytes.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "report.html"
+    part = out / f".report.html.{os.getpid()}.part"
+    try:
+        part.write_bytes(render(run, out, figures=figures).encode("utf-8", "replace"))
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
+    """Return the page as text; see `write`."""
+    raw_items = [text.as_dict(i) for i in text.as_list(run.get("items"))]
+    taken: set[str] = {"claims", "top", "warnings", "made"}
+    anchors = [text.slug(str(i.get("name") or "unnamed"), taken) for i in raw_items]
+    by_name = {str(i.get("name")): a for i, a in zip(raw_items, anchors, strict=True) if i.get("name")}
+    claims = [views.claim(text.as_dict(c), by_name, taken) for c in text.as_list(run.get("claims"))]
+    items = [views.item(raw, anchor) for raw, anchor in zip(raw_items, anchors, strict=True)]
+    plots_by_anchor = {}
+    for raw, item in zip(raw_items, items, strict=True):
+        item["plot"], item["plot_note"] = _plot(raw, item, out, figures)
+        item["claims"] = [c for c in claims if item["name"] in c["items"]]
+        if item["plot"]:
+            plots_by_anchor[item["anchor"]] = item["plot"]
+    study = text.as_dict(run.get("study"))
+    scripts = {"page": _asset("page.js")} | ({"plotly": _plotly()} if plots_by_anchor else {})
+    return _template().render(
+        study={k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in study.items()},
+        title=str(study.get("title") or study.get("id") or "Report"),
+        doi=views.doi(study.get("doi")),
+        summary=views.summary(study, claims, items),
+        bars=views.bars(claims) if claims else [],
+        claims=claims,
+        verdicts=[(v, n, views.sign(v), views.label(v)) for v, n in views.counts(claims, "verdict")],
+        roles=views.counts(claims, "role"),
+        verdict_key=views.VERDICTS,
+        role_key=views.ROLES,
+        items=items,
+        warnings=[str(w) for w in text.as_list(run.get("warnings"))],
+        versions={str(k): str(v) for k, v in text.as_dict(run.get("versions")).items()},
+        style=_asset("style.css"),
+        scripts=scripts,
+        policy=_policy(scripts),
+        json=_json,
+    )
+
+
+def _plot(raw: dict[str, Any], item: dict[str, Any], out: Path, figures: bool) -> tuple[dict[str, Any] | None, str]:
+    """Return an item's plot, or None, and a sentence on it where one is due."""
+    from perolas.report import plots
+
+    if not raw.get("dataset"):
+        return None, ""
+    dataset = _load(out, str(raw["dataset"]))
+    if isinstance(dataset, str):
+        return None, dataset
+    shown = plots.panel(dataset, item["technique"])
+    if shown is None:
+        return None, "This result has no signal along one axis, so there is no plot of it."
+    if figures:
+        from perolas.report.figures import save
+
+        save(dataset, text.as_dict(raw.get("estimate")), out / "figures" / f"{item['anchor']}.png", item["name"])
+    drawn = plots.plot(shown)
+    notes = []
+    if drawn["drawn"] < drawn["of"]:
+        notes.append(f"{drawn['drawn']:,} of {drawn['of']:,} points are drawn; no extreme is left out.")
+    if drawn["dropped"]:
+        notes.append(f"{text.count(drawn['dropped'], 'point')} without counts cannot be shown on the logarithmic axis.")
+    if shown.rows[1] > len(shown.rows[0]):
+        notes.append(f"{len(shown.rows[0])} of {shown.rows[1]} signals are drawn.")
+    if shown.background and len(shown.components) > 1:
+        notes.append("Components stand on the background.")
+    if shown.residual is not None:
+        notes.append("Residuals in units of the standard deviation of each point; the band is ±2σ.")
+    return drawn, " ".join(notes)
+
+
+def _load(out: Path, name: str) -> xr.Dataset | str:
+    """Return a dataset of the run, or a sentence why there is none."""
+    import xarray
+
+    path = (out / name).resolve()
+    if not path.is_relative_to(out.resolve()):
+        return f"The data file {one_line(name, 80)} lies outside the run's folder and was not read."
+    try:
+        return xarray.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        return f"The data file {one_line(name, 80)} could not be read ({one_line(type(error).__name__, 40)})."
+
+
+def _json(value: object) -> str:
+    """Return JSON that may stand inside a script element."""
+    dumped = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return dumped.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _policy(scripts: dict[str, str]) -> str:
+    """Return a Content-Security-Policy that runs exactly our scripts and lets nothing be fetched."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts.values()
+    )
+    rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; script-src {hashes}; {rest}"
+
+
+def _asset(name: str) -> str:
+    """Return a file of this package, with Unix newlines (the hashes of the policy depend on them)."""
+    raw = resources.files("perolas.report").joinpath(name).read_text(encoding="utf-8")
+    return raw.replace("\r\n", "\n")
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs()).replace("\r\n", "\n").replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+@cache
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["prose"] = text.prose
+    return environment.from_string(_asset("template.html.j2"))
