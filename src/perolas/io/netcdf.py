@@ -6,6 +6,7 @@ Only plain numbers and text are taken; sizes are looked at before anything is lo
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import xarray as xr
@@ -15,13 +16,31 @@ from perolas.core.observation import AXIS_UNITS, validate
 from perolas.io.source import Source
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
+_HEAP = b"GCOL\x01\0\0\0"
 _MAX_VALUES = 50_000_000
+
+
+def _check_heaps(data: bytes) -> None:
+    """Walk the heaps where HDF5 keeps text: they carry no checksum, and on some damage its library loops for ever."""
+    at = data.find(_HEAP)
+    while at >= 0:
+        end = at + int.from_bytes(data[at + 8 : at + 16], "little")
+        position, good = at + 16, end <= len(data)
+        while good and position + 16 <= end:
+            index, _, _, size = struct.unpack_from("<HHIQ", data, position)
+            step = size if index == 0 else 16 + (size + 7) // 8 * 8  # object 0 is the free space up to the end
+            good = step >= 16 and position + step <= end and (index != 0 or position + step == end)
+            position += step
+        if not good:
+            raise InputError("It is damaged where it keeps its text; copy it again.")
+        at = data.find(_HEAP, at + 4)
 
 
 def _check(data: bytes) -> None:
     """Look at everything the file declares before a number is loaded."""
     import h5py
 
+    _check_heaps(data)
     total = 0
     with h5py.File(io.BytesIO(data), "r") as file:
         dict(file.attrs)

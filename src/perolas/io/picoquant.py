@@ -57,6 +57,9 @@ def read_ptu(source: Source) -> list[Block]:
 
     with ptufile.PtuFile(io.BytesIO(source.data)) as file:
         tags = file.tags
+        for name in [n for n in tags if n.startswith("ImgHdr_")]:  # exponents and sizes of an image not wanted here
+            del tags[name]
+        tags["Measurement_SubMode"] = 1
         announced = tags.get("TTResult_NumberOfRecords", 0)
         held = (len(source.data) - file.record_offset) // 4
         if not isinstance(announced, int) or announced > held or held < 1:

@@ -192,6 +192,19 @@ ABSURD: dict[str, Callable[[], tuple[str, bytes]]] = {
 }
 
 
+def test_a_marker_of_astronomical_number_does_not_hang(tmp_path: Path) -> None:
+    start = time.perf_counter()
+    read(put(tmp_path, "a.ptu", tag(make.ptu(), b"ImgHdr_Frame", 2**60)))  # ptufile computes 2 to that power
+    assert time.perf_counter() - start < 5
+
+
+def test_a_heap_that_ends_nowhere_does_not_hang(tmp_path: Path) -> None:
+    data = make.netcdf()
+    at = data.index(b"GCOL") + 48  # size of the second text; HDF5 then walks zeros without end
+    said = refuse(put(tmp_path, "a.nc", patch(data, "<Q", at, 0x909)), axis=None)
+    assert "damaged where it keeps its text" in said
+
+
 def tag(data: bytes, name: bytes, value: int) -> bytes:
     return patch(data, "<q", data.index(name) + 40, value)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import tempfile
 import time
@@ -155,7 +156,10 @@ def test_for_long(name: str) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         seed = int(rng.integers(2**63))
+        faulthandler.dump_traceback_later(30, exit=True)  # a loop in C cannot be interrupted otherwise
         try:
             attempt(make.SAMPLES[name][0], damage(original(name), np.random.default_rng(seed)))
         except Exception as error:
             raise AssertionError(f"{name} with seed {seed} raised {type(error).__name__}") from error
+        finally:
+            faulthandler.cancel_dump_traceback_later()
