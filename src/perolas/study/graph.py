@@ -209,7 +209,6 @@ class Basis:
         shaped_by: claims that the form of a model was chosen knowing, as its module says.
         parameters: of the library, that went in.
         pure: whether it is arithmetic throughout.
-        stated: how many of the study's own numbers went in.
         outside: whether numbers or assumptions from elsewhere went into the arithmetic.
         assumes: what its steps take for granted.
     """
@@ -218,7 +217,6 @@ class Basis:
     shaped_by: frozenset[str]
     parameters: tuple[str, ...]
     pure: bool
-    stated: int
     outside: bool
     assumes: tuple[str, ...]
 
@@ -234,7 +232,7 @@ def basis(study: Study, answers: list[str]) -> Basis:
         Their basis.
     """
     uses, shaped, parameters, assumes = set[str](), set[str](), dict[str, None](), dict[str, None]()
-    pure, outside, stated = True, False, 0
+    pure, outside = True, False
     seen, todo = set[str](), list(answers)
     while todo:
         place = todo.pop()
@@ -249,7 +247,7 @@ def basis(study: Study, answers: list[str]) -> Basis:
             todo.extend(trace.inputs)
             uses.update(step.uses)
             parameters.update(dict.fromkeys(trace.parameters))
-            pure, outside, stated = pure and kind.pure, outside or trace.outside, stated + trace.stated
+            pure, outside = pure and kind.pure, outside or trace.outside
             if step.assumes:
                 assumes[step.assumes] = None
             continue
@@ -265,7 +263,7 @@ def basis(study: Study, answers: list[str]) -> Basis:
             specimen = study.specimens[measurement.specimen]
             uses.update(specimen.uses)
             todo.extend(references(specimen.values))
-    return Basis(frozenset(uses), frozenset(shaped), tuple(parameters), pure, stated, outside, tuple(assumes))
+    return Basis(frozenset(uses), frozenset(shaped), tuple(parameters), pure, outside, tuple(assumes))
 
 
 def _role(study: Study, claim: str, answers: list[str]) -> str:
@@ -274,7 +272,8 @@ def _role(study: Study, claim: str, answers: list[str]) -> str:
         return "calibration"
     if claim in _plain_ids(set(rests_on.shaped_by), study.head.doi):
         return "postdiction"
-    return "consistency" if rests_on.pure and rests_on.stated else "prediction"
+    # Arithmetic predicts nothing, also where a handbook number goes in: that takes a model.
+    return "consistency" if rests_on.pure else "prediction"
 
 
 @dataclass(frozen=True)

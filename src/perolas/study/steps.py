@@ -53,13 +53,11 @@ class Trace:
 
     Attributes:
         inputs: the ``"item.quantity"`` of other items.
-        stated: how many numbers of the study itself go in.
         parameters: names of the parameters of the library that go in.
         outside: whether numbers or assumptions from elsewhere go in.
     """
 
     inputs: tuple[str, ...]
-    stated: int
     parameters: tuple[str, ...]
     outside: bool
 
@@ -268,7 +266,7 @@ def _trace(step: Arithmetic | Compare, quantity: str) -> Trace:
                     todo.append(step.quantities[name].expression)
     known = [step.known[n] for n in reached if n in step.known]
     parameters = tuple(k.parameter for k in known if k.parameter is not None)
-    return Trace(tuple(inputs), sum(n in step.given for n in reached), parameters, bool(known or step.assumes))
+    return Trace(tuple(inputs), parameters, bool(known or step.assumes))
 
 
 def _library_names(step: Arithmetic | Compare) -> tuple[str, ...]:
