@@ -104,8 +104,11 @@ def _draw_signal(axes: Axes, shown: plots.Panel) -> None:
     if limits:
         axes.set_ylim(*limits)
     axes.set_ylabel(_literal(shown.y_label))
-    _, labels = axes.get_legend_handles_labels()
-    axes.legend(loc="best", ncols=2 if len(labels) > 6 else 1)
+    handles, labels = axes.get_legend_handles_labels()
+    first = [i for word in ("Data", "Fit") for i, found in enumerate(labels) if found == word]
+    order = first + [i for i in range(len(labels)) if i not in first]
+    ncols = 2 if len(labels) > 6 else 1
+    axes.legend([handles[i] for i in order], [labels[i] for i in order], loc="best", ncols=ncols)
 
 
 def _draw_components(axes: Axes, shown: plots.Panel) -> None:

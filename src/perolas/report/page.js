@@ -114,7 +114,7 @@
   window.addEventListener("beforeprint", () => {
     all("main details").forEach((d) => { d.open = true; });
     drawAll();
-    const width = Math.min(690, document.querySelector("main").clientWidth);
+    const width = 660;  // of an A4 or letter page within its margins
     boxes.forEach((box) => { if (box.layout) Plotly.relayout(box, { width: width, height: 380 }); });
   });
   window.addEventListener("afterprint", () => {
