@@ -17,6 +17,7 @@ from jaxtyping import Array
 from perolas.core import check
 from perolas.core.errors import FitError, InputError
 from perolas.core.estimate import RESULTS, Estimate
+from perolas.core.linalg import singular_values
 from perolas.core.measurement import AbstractMeasurement
 from perolas.core.noise import Poisson
 from perolas.core.parameter import Slot, expand, read_slot, slots
@@ -241,8 +242,9 @@ def _finish(problem: Problem, x: Vector, cost: Array, steps: Array, code: Array,
     rows = jnp.concatenate([(jac * jnp.sqrt(weight)).T, jnp.diag(jnp.sqrt(problem.prior_precision))])
     size = jnp.linalg.norm(rows, axis=0)
     size = jnp.where(size > 0, size, 1.0)
-    # QR, then the SVD of the small factor: keeps the digits that forming the Fisher matrix would square away.
-    _, strength, directions = jnp.linalg.svd(jnp.linalg.qr(rows / size, mode="r"))
+    # Singular values of the tall matrix: they keep the digits that forming the Fisher matrix would square away.
+    strength, vectors = singular_values(rows / size)
+    directions = vectors.T
     null_mask = strength <= _EMPTY * jnp.maximum(strength[0], 1e-300)
     inverse = jnp.where(null_mask, 0.0, 1.0 / jnp.where(null_mask, 1.0, strength))
     root = (directions.T * inverse) / size[:, None]

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float, Int
 
+from perolas.core.linalg import solve_positive
 from perolas.core.problem import Bijection, Problem, Vector
 
 # Result codes inside a batch, where nothing may raise; `perolas.core.estimate.RESULTS` has their sentences.
@@ -115,7 +115,7 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
     def body(s: _State) -> _State:
         here = s.local
         ridge = jnp.maximum(jnp.diagonal(here.fisher), 1e-300)
-        step = -cho_solve(cho_factor(here.fisher + jnp.diag((s.damping + 1e-14) * ridge)), here.gradient)
+        step = -solve_positive(here.fisher + jnp.diag((s.damping + 1e-14) * ridge), here.gradient)
         # A singular matrix gives NaN: take a short gradient step instead and let the damping grow.
         step = jnp.where(jnp.all(jnp.isfinite(step)), step, -here.gradient / (ridge * (1 + s.damping)))
         gain = 0.5 * jnp.sum(step * (s.damping * ridge * step - here.gradient))

@@ -1,0 +1,124 @@
+"""Small dense linear algebra in plain jax, for matrices of a few rows by the thousand.
+
+LAPACK is called for each matrix on its own, which costs more than the arithmetic where there are seven parameters;
+and jaxlib's batched LAPACK calls wait for XLA's own threads, so that two chunks solved at the same time can wait for
+each other for ever (seen with jaxlib on two cores). Here a whole batch goes through each step together.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+# Beyond this many rows unrolling costs more to compile than it saves; LAPACK takes over.
+_LARGEST = 24
+_SWEEPS = 12
+
+
+def solve_positive(matrix: Float[Array, "p p"], right: Float[Array, " p"]) -> Float[Array, " p"]:
+    """Solve a positive definite system by Cholesky's decomposition.
+
+    Args:
+        matrix: shape (p, p), symmetric.
+        right: shape (p,).
+
+    Returns:
+        The solution, shape (p,); NaN where the matrix is not positive definite.
+    """
+    size = right.shape[-1]
+    if size > _LARGEST:
+        return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), right)
+    rows = [[matrix[i, j] for j in range(i + 1)] for i in range(size)]
+    inverse = []
+    for j in range(size):
+        pivot = jax.lax.rsqrt(rows[j][j])  # NaN where the matrix is not positive definite, inf where it is singular
+        inverse.append(pivot)
+        column = [rows[i][j] * pivot for i in range(j + 1, size)]
+        for i in range(j + 1, size):
+            rows[i][j] = column[i - j - 1]
+            for k in range(j + 1, i + 1):
+                rows[i][k] = rows[i][k] - column[i - j - 1] * column[k - j - 1]
+    x: list[Array] = []
+    for i in range(size):
+        x.append((right[i] - sum((rows[i][j] * x[j] for j in range(i)), jnp.zeros(()))) * inverse[i])
+    for i in reversed(range(size)):
+        x[i] = (x[i] - sum((rows[j][i] * x[j] for j in range(i + 1, size)), jnp.zeros(()))) * inverse[i]
+    return jnp.stack(x)
+
+
+def singular_values(rows: Float[Array, "n p"]) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
+    """Return singular values, falling, and right singular vectors of a tall matrix.
+
+    Householder's triangle first, then one-sided Jacobi rotations on it (Hestenes 1958), which keep the relative
+    accuracy of the small singular values.
+
+    Args:
+        rows: shape (n, p) with n >= p.
+
+    Returns:
+        Singular values, shape (p,), and the vectors as columns, shape (p, p).
+    """
+    size = rows.shape[1]
+    if size > _LARGEST:
+        _, values, transposed = jnp.linalg.svd(jnp.linalg.qr(rows, mode="r"))
+        return values, transposed.T
+    return _jacobi(_triangle(rows))
+
+
+def _triangle(rows: Float[Array, "n p"]) -> Float[Array, "p p"]:
+    """Return the triangle R of rows = Q R, by Householder's reflections."""
+    count, size = rows.shape
+    columns = rows.T
+    index = np.arange(count)
+    for j in range(min(size, count - 1)):
+        below = jnp.where(index >= j, columns[j], 0.0)
+        length = jnp.sqrt(jnp.sum(below**2))
+        head = columns[j, j]
+        vector = below + jnp.where(index == j, jnp.where(head >= 0, length, -length), 0.0)
+        square = jnp.sum(vector**2)
+        scale = jnp.where(square > 0, 2.0 / jnp.where(square > 0, square, 1.0), 0.0)
+        columns = columns - scale * (columns @ vector)[:, None] * vector
+    return jnp.where(np.tri(size, dtype=bool), columns[:, :size], 0.0).T
+
+
+def _rounds(size: int) -> np.ndarray:
+    """Return the pairs of a round-robin tournament, shape (rounds, size // 2, 2); an odd size has a bye (-1)."""
+    players = [*range(size)] + ([-1] if size % 2 else [])
+    found = []
+    for _ in range(len(players) - 1):
+        half = len(players) // 2
+        pairs = zip(players[:half], reversed(players[half:]), strict=True)
+        found.append([p for p in pairs if -1 not in p])
+        players = [players[0], players[-1], *players[1:-1]]
+    return np.array(found, dtype=int)
+
+
+def _jacobi(square: Float[Array, "p p"]) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
+    """Rotate columns against each other until all are orthogonal; their lengths are the singular values."""
+    size = square.shape[1]
+    if size == 1:
+        return jnp.abs(square[:, 0]), jnp.ones((1, 1))
+    rounds = jnp.asarray(_rounds(size))
+
+    def turn(step: Array, both: Float[Array, "p q"]) -> Float[Array, "p q"]:
+        pairs = rounds[step % rounds.shape[0]]
+        a, b = both[pairs[:, 0]], both[pairs[:, 1]]
+        left, right = a[:, :size], b[:, :size]
+        alpha, beta = jnp.sum(left**2, axis=1), jnp.sum(right**2, axis=1)
+        gamma = jnp.sum(left * right, axis=1)
+        idle = jnp.abs(gamma) <= 1e-300
+        zeta = (beta - alpha) / (2 * jnp.where(idle, 1.0, gamma))
+        tangent = jnp.where(zeta >= 0, 1.0, -1.0) / (jnp.abs(zeta) + jnp.sqrt(1 + zeta**2))
+        tangent = jnp.where(idle, 0.0, tangent)
+        cosine = (1 / jnp.sqrt(1 + tangent**2))[:, None]
+        sine = cosine * tangent[:, None]
+        both = both.at[pairs[:, 0]].set(cosine * a - sine * b)
+        return both.at[pairs[:, 1]].set(sine * a + cosine * b)
+
+    start = jnp.concatenate([square.T, jnp.eye(size)], axis=1)  # row i: column i of the matrix, then of V
+    end = jax.lax.fori_loop(0, _SWEEPS * rounds.shape[0], turn, start)
+    values = jnp.sqrt(jnp.sum(end[:, :size] ** 2, axis=1))
+    order = jnp.argsort(-values)
+    return values[order], end[order, size:].T
