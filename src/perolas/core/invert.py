@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array
 
-from perolas.core import check
+from perolas.core import THREADS_ARE_SAFE, check
 from perolas.core.errors import FitError, InputError
 from perolas.core.estimate import RESULTS, Estimate
 from perolas.core.linalg import singular_values
@@ -301,13 +301,15 @@ def _run_batch(problem: Problem, batch: int, key: Array, starts: int, settings: 
         return jax.tree.map(lambda leaf: np.asarray(leaf)[: batch - first], fit)
 
     firsts = range(0, batch, chunk)
-    with ThreadPoolExecutor(settings.threads or os.cpu_count() or 1) as pool:
+    threads = (settings.threads or os.cpu_count() or 1) if THREADS_ARE_SAFE else 1
+    with ThreadPoolExecutor(threads) as pool:
         parts = [solve(0), *pool.map(solve, firsts[1:])]  # the first one compiles for all
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 def _estimate(problem: Problem, fit: Fit, starts: int) -> Estimate:
-    seen_one = jax.eval_shape(lambda p: _first(p).seen(_first(p).start()).derived(), problem)
+    seen_one: list[str] = []  # filled while tracing, because jax would sort the keys of a returned dict
+    jax.eval_shape(lambda p: seen_one.extend(_first(p).seen(_first(p).start()).derived()), problem)
     names = tuple(s.name for s in problem.free) + tuple(seen_one)
     table = problem.measurement.derived_table
     unit = {s.name: s.unit for s in problem.free} | {n: _row(table, n).unit for n in seen_one}

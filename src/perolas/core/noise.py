@@ -57,9 +57,12 @@ class Poisson(AbstractNoise):
         return jax.random.poisson(key, jnp.maximum(expected, 0.0)).astype(expected.dtype)
 
     def cost(self, observed: Signal, expected: Signal) -> Float[Array, " n"]:
-        """Return half the deviance of each point."""
+        """Return half the deviance of each point, mu - y + y ln(y / mu), in a form that loses fewer digits."""
         mu = jnp.maximum(expected, 1e-30)
-        return mu - observed + xlogy(observed, observed / mu)
+        some = observed > 0
+        y = jnp.where(some, observed, 1.0)
+        excess = (mu - y) / y
+        return jnp.where(some, y * (excess - jnp.log1p(excess)), mu)
 
     def slope(self, observed: Signal, expected: Signal) -> Signal:
         """Return 1 - observed/expected."""

@@ -153,8 +153,9 @@ class Bijection(eqx.Module):
             jnp.isfinite(self.upper), self.upper, 0.0
         )
         room = jnp.where(self._is("upper"), high - x, x - low) / self.scale
-        room = jnp.maximum(room, 1e-6)
+        room = jnp.where(room <= 0, 1e-6, room)
         one_sided = room + jnp.log(-jnp.expm1(-room))
-        part = jnp.clip((x - low) / jnp.where(self._is("both"), high - low, 1.0), 1e-6, 1 - 1e-6)
+        part = (x - low) / jnp.where(self._is("both"), high - low, 1.0)
+        part = jnp.where(part <= 0, 1e-6, jnp.where(part >= 1, 1 - 1e-6, part))
         u = jnp.where(self._is("lower") | self._is("upper"), one_sided, x)
         return jnp.where(self._is("both"), jnp.log(part) - jnp.log1p(-part), u)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from perolas.core.linalg import solve_positive
@@ -20,6 +21,15 @@ from perolas.core.problem import Bijection, Problem, Vector
 
 # Result codes inside a batch, where nothing may raise; `perolas.core.estimate.RESULTS` has their sentences.
 CONVERGED, MAX_STEPS, STALLED, NOT_FINITE = 0, 1, 2, 3
+
+# A fit that rounding stops counts as converged if it is within 1.4e-3 standard errors of the minimum; and this many
+# steps without progress, longer than the damping needs to find any downhill step, are taken as "stopped".
+_CLOSE = 1e-6
+# A bounded parameter may come nearer to its bound by at most a factor exp(2) in one step.
+_REACH = 2.0
+# Nearer than exp(-16) of its scale to a bound is on it; going on would underflow, and there would be no way back.
+_EDGE = 16.0
+_MOST_IDLE = 15
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ class _State(NamedTuple):
     local: Local
     damping: Float[Array, ""]
     growth: Float[Array, ""]
+    idle: Int[Array, ""]
     steps: Int[Array, ""]
     code: Int[Array, ""]
     done: Array
@@ -107,6 +118,10 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
         The end point with its result code; nothing raises here.
     """
     box = Bijection.of(problem.free, start)
+    bounded = np.array([kind != "none" for kind in box.kinds])
+    u0 = box.inverse(start)
+    lowest = jnp.where(bounded, jnp.minimum(u0, 0.0) - _EDGE, -jnp.inf)
+    highest = jnp.where(np.array([kind == "both" for kind in box.kinds]), jnp.maximum(u0, 0.0) + _EDGE, jnp.inf)
     freedom = max(problem.signal.shape[-1] - len(problem.free), 1)
 
     def at(u: Vector) -> Local:
@@ -118,35 +133,47 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
         step = -solve_positive(here.fisher + jnp.diag((s.damping + 1e-14) * ridge), here.gradient)
         # A singular matrix gives NaN: take a short gradient step instead and let the damping grow.
         step = jnp.where(jnp.all(jnp.isfinite(step)), step, -here.gradient / (ridge * (1 + s.damping)))
-        gain = 0.5 * jnp.sum(step * (s.damping * ridge * step - here.gradient))
-        there = at(s.u + step)
+        promise = 0.5 * jnp.sum(step * (s.damping * ridge * step - here.gradient))
+        # Near a bound the map is flat and a long step would end where nothing pulls back: shorten it (see `_REACH`).
+        step *= jnp.minimum(1.0, jnp.min(jnp.where(bounded, (_REACH + 0.5 * jnp.abs(s.u)) / jnp.abs(step), jnp.inf)))
+        gain = -jnp.sum(step * (here.gradient + 0.5 * here.fisher @ step))
+        ahead = jnp.clip(s.u + step, lowest, highest)
+        there = at(ahead)
         fall = here.cost - there.cost
         finite = jnp.isfinite(there.cost) & jnp.all(jnp.isfinite(there.gradient))
         take = finite & (fall > -here.rounding)
         ratio = jnp.where(finite, fall / jnp.maximum(gain, 1e-300), -1.0)
         scale = jnp.where(problem.measurement.noise.scale_is_estimated, 2 * here.cost / freedom, 1.0)
-        small = gain <= jnp.maximum(settings.tol * scale, here.rounding)
+        small = promise <= jnp.maximum(settings.tol * scale, here.rounding)
         done = small & (s.damping <= 1e-2)
-        stuck = ~take & (s.damping > 1e13)
+        # Where rounding in the model is worse than `rounding` foresees, no step helps any more: do not go on for ever.
+        better = take & (fall > jnp.maximum(jnp.maximum(settings.tol * scale, here.rounding), 1e-14 * jnp.abs(here.cost)))
+        idle = jnp.where(better, 0, s.idle + 1)
+        stuck = (~take & (s.damping > 1e13)) | (idle >= _MOST_IDLE)
         steps = s.steps + 1
         code = jnp.where(done, CONVERGED, jnp.where(stuck, STALLED, MAX_STEPS))
         shrink = jnp.maximum(1 / 9, 1 - (2 * ratio - 1) ** 3)
         return _State(
-            jnp.where(take, s.u + step, s.u),
+            jnp.where(take, ahead, s.u),
             jax.tree.map(lambda new, old: jnp.where(take, new, old), there, here),
             jnp.where(take, jnp.maximum(s.damping * shrink, 1e-14), jnp.maximum(s.damping, 1e-7) * s.growth),
             jnp.where(take, 2.0, jnp.minimum(s.growth * 2, 1e6)),
+            idle,
             steps,
             code,
             done | stuck | (steps >= settings.max_steps),
         )
 
-    u0 = box.inverse(start)
     first = at(u0)
     broken = ~(jnp.isfinite(first.cost) & jnp.all(jnp.isfinite(first.gradient)))
     zero = jnp.asarray(0)
-    state = _State(u0, first, jnp.asarray(1e-3), jnp.asarray(2.0), zero, jnp.where(broken, NOT_FINITE, MAX_STEPS), broken)
+    code = jnp.where(broken, NOT_FINITE, MAX_STEPS)
+    state = _State(u0, first, jnp.asarray(1e-3), jnp.asarray(2.0), zero, zero, code, broken)
     if not problem.free:
         return Minimum(start, first.cost, zero, jnp.where(broken, NOT_FINITE, CONVERGED))
     end = jax.lax.while_loop(lambda s: ~s.done, body, state)
-    return Minimum(box.forward(end.u), end.local.cost, end.steps, end.code)
+    ridge = jnp.diag(1e-12 * jnp.maximum(jnp.diagonal(end.local.fisher), 1e-300))
+    fall = 0.5 * end.local.gradient @ solve_positive(end.local.fisher + ridge, end.local.gradient)
+    scale = jnp.where(problem.measurement.noise.scale_is_estimated, 2 * end.local.cost / freedom, 1.0)
+    close = (end.code == STALLED) & (fall <= _CLOSE * scale)
+    return Minimum(box.forward(end.u), end.local.cost, end.steps, jnp.where(close, CONVERGED, end.code))

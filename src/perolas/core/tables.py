@@ -23,7 +23,7 @@ def with_error(value: float | None, std: float | None) -> str:
         return "–"
     if std is None or not math.isfinite(std):
         return f"{value:.5g} ± ∞ (undetermined)"
-    if std == 0:
+    if std <= 1e-12 * abs(value):  # exact, but for rounding
         return f"{value:.6g}"
     largest = max(abs(value), std)
     places = 1 - math.floor(math.log10(std))
