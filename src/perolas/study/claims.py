@@ -27,7 +27,7 @@ class Verdict:
         verdict: one of `VERDICTS`.
         sentence: why, with the numbers.
         answer: value, std and unit; or None.
-        sigma: how far off in standard errors; None where there is no error to count in, or nothing is off.
+        sigma: how far beyond the tolerance, in standard errors; None where there is no error to count in.
     """
 
     verdict: str
@@ -86,7 +86,12 @@ def _stop(text: str) -> str:
 
 
 def _show(value: float, std: float, unit: str) -> str:
-    return f"{with_error(value, std)}{'' if unit in ('', '1') else f' {unit}'}"
+    number = with_error(value, std) if std else f"{value:.4g}"
+    return f"{number}{'' if unit in ('', '1') else f' {unit}'}"
+
+
+def _stated(value: float, unit: str) -> str:
+    return f"{value:.9g}{'' if unit in ('', '1') else f' {unit}'}"
 
 
 def _judge_value(claim: Claim, ground: Ground) -> Verdict:
@@ -95,7 +100,7 @@ def _judge_value(claim: Claim, ground: Ground) -> Verdict:
     unit = claim.unit or "1"
     got = ground.look(claim.quantity).to(unit)
     answer = {"value": got.value, "std": got.std if math.isfinite(got.std) else None, "unit": claim.unit or "1"}
-    shown, said = _show(got.value, got.std, unit), _show(claim.value, 0.0, unit)
+    shown, said = _show(got.value, got.std, unit), _stated(claim.value, unit)
     if not math.isfinite(got.std):
         return Verdict("undetermined", f"The data leave {claim.quantity} open, so {said} stays untested.", answer)
     if claim.relation in ("=", "~"):
@@ -106,7 +111,7 @@ def _judge_value(claim: Claim, ground: Ground) -> Verdict:
 def _judge_equal(claim: Claim, ground: Ground, got: Written, answer: dict[str, Any], shown: str, said: str) -> Verdict:
     value, tolerance = float(claim.value or 0.0), float(claim.tolerance or 0.0)
     off = abs(got.value - value)
-    sigma = off / got.std if got.std > 0 else None
+    sigma = max(0.0, off - tolerance) / got.std if got.std > 0 else None
     allowed = tolerance + 2.0 * got.std
     if off <= allowed + _CLOSE * max(abs(value), abs(got.value)):
         if _too_wide(got, value, tolerance):
@@ -121,7 +126,8 @@ def _judge_equal(claim: Claim, ground: Ground, got: Written, answer: dict[str, A
     ratio = got.value / value if value else 1.0
     times = f" (a factor of {ratio:.3g})" if ratio > WIDE or 0 < ratio < 1 / WIDE else ""
     percent = times or (f" ({100 * (got.value - value) / abs(value):+.3g} %)" if value else "")
-    far = f", {sigma:.1f} sigma" if sigma is not None else ""
+    beyond = "beyond the tolerance" if tolerance else "away"
+    far = f", {sigma:.3g} sigma {beyond}" if sigma is not None else ""
     numbers = f"{_show(off, 0.0, got.unit)} apart{percent}{far}"
     return _excluded(ground, f"The answer is {shown}; the paper says {said}: {numbers}.", answer, sigma)
 
@@ -148,7 +154,7 @@ def _judge_bound(claim: Claim, ground: Ground, got: Written, answer: dict[str, A
         return Verdict("reproduced", f"{text}, and is.", answer, None)
     if got.std > 0 and abs(margin) < 2 * got.std:
         return Verdict("undetermined", f"{text}, and its error is too large to tell.", answer, sigma)
-    far = f" by {sigma:.1f} sigma" if sigma is not None else ""
+    far = f" by {sigma:.3g} sigma" if sigma is not None else ""
     return _excluded(ground, f"{text}, and is not{far}.", answer, sigma)
 
 

@@ -274,7 +274,8 @@ def combine(unit: Any, value: float, *terms: tuple[Number, float]) -> Number:
     parts: dict[str, float] = {}
     for term, slope in terms:
         for source, part in term.parts.items():
-            parts[source] = parts.get(source, 0.0) + (part * slope if slope else 0.0)  # no 0 * inf
+            total = parts.get(source, 0.0) + (part * slope if slope else 0.0)  # no 0 * inf
+            parts[source] = math.inf if math.isnan(total) else total  # what was unknown stays so
     return Number(value, unit, parts)
 
 

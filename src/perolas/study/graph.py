@@ -147,26 +147,19 @@ def _sorted(study: Study, needs: Mapping[str, tuple[str, ...]]) -> tuple[str, ..
     """Return the items in the order of the file, but each after what it needs."""
     done: dict[str, None] = {}
     for root in needs:
-        path: list[str] = []
-        todo = [root]
-        while todo:  # a stack of our own: a chain of a thousand steps is no reason to overflow Python's
-            name = todo[-1]
-            if name in done:
-                todo.pop()
-                continue
-            if not path or path[-1] != name:
-                if name in path:
-                    circle = " -> ".join([*path[path.index(name) :], name])
-                    kind = "step" if name in study.steps else "measurement"
-                    study.refuse(f"{kind} {name}", f"these need one another in a circle: {circle}.")
-                path.append(name)
-            waiting = [n for n in needs[name] if n not in done]
-            if waiting:
-                todo.append(waiting[0])
-            else:
+        path = [root]  # a stack of our own: a chain of a thousand steps is no reason to overflow Python's
+        while path:
+            name = path[-1]
+            waiting = next((n for n in needs[name] if n not in done), None)
+            if waiting is None:
                 done[name] = None
-                todo.pop()
                 path.pop()
+            elif waiting in path:
+                circle = " -> ".join([*path[path.index(waiting) :], waiting])
+                kind = "step" if waiting in study.steps else "measurement"
+                study.refuse(f"{kind} {waiting}", f"these need one another in a circle: {circle}.")
+            else:
+                path.append(waiting)
     return tuple(done)
 
 

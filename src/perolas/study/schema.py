@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -330,7 +330,8 @@ def _sentence(
     prefix: tuple[str | int, ...] = (),
 ) -> str:
     """Put pydantic's first complaint into a sentence with its line."""
-    first = error.errors(include_url=False)[0]
+    # A key that is misspelled is unknown and missing at once; the first of these says more.
+    first = min(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
     place = tuple(p for p in first["loc"] if p != "[key]")
     where = f"{path.name}, line {lines.of((*prefix, *_known(place)))}"
     name = str(place[-1]) if place else ""
@@ -339,7 +340,8 @@ def _sentence(
             allowed = _keys_at(model, place[:-1])
             near = get_close_matches(name, allowed, n=1)
             hint = f' (did you mean "{near[0]}"?)' if near else ""
-            return f'{where}: "{one_line(name, 60)}" is not known here{hint}; there are: {", ".join(sorted(allowed))}.'
+            listed = f"; there are: {', '.join(sorted(allowed))}" if allowed else ""
+            return f'{where}: "{one_line(name, 60)}" is not known here{hint}{listed}.'
         case "missing":
             return f'{where}: "{name}" is missing.'
         case "value_error":
@@ -361,8 +363,9 @@ def _keys_at(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
     """Return the keys that the table at `place` may have."""
     here: Any = model
     for part in place:
-        if isinstance(part, int) or not (isinstance(here, type) and issubclass(here, BaseModel)):
-            continue
-        here = {"study": Head, "measurement": Measurement, "claim": Claim}.get(part, here.model_fields[part].annotation)
-    fields = here if isinstance(here, type) and issubclass(here, BaseModel) else model
-    return list(fields.model_fields)
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            field = here.model_fields.get(str(part))
+            here = field.annotation if field else None
+        elif get_args(here):  # an element of a list, or a value of a dictionary
+            here = get_args(here)[-1]
+    return list(here.model_fields) if isinstance(here, type) and issubclass(here, BaseModel) else []
