@@ -30,22 +30,17 @@ def solve_positive(matrix: Float[Array, "p p"], right: Float[Array, " p"]) -> Fl
     size = right.shape[-1]
     if size > _LARGEST:
         return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), right)
-    rows = [[matrix[i, j] for j in range(i + 1)] for i in range(size)]
-    inverse = []
-    for j in range(size):
-        pivot = jax.lax.rsqrt(rows[j][j])  # NaN where the matrix is not positive definite, inf where it is singular
-        inverse.append(pivot)
-        column = [rows[i][j] * pivot for i in range(j + 1, size)]
-        for i in range(j + 1, size):
-            rows[i][j] = column[i - j - 1]
-            for k in range(j + 1, i + 1):
-                rows[i][k] = rows[i][k] - column[i - j - 1] * column[k - j - 1]
-    x: list[Array] = []
-    for i in range(size):
-        x.append((right[i] - sum((rows[i][j] * x[j] for j in range(i)), jnp.zeros(()))) * inverse[i])
-    for i in reversed(range(size)):
-        x[i] = (x[i] - sum((rows[j][i] * x[j] for j in range(i + 1, size)), jnp.zeros(()))) * inverse[i]
-    return jnp.stack(x)
+    both = jnp.concatenate([matrix, right[:, None]], axis=1)
+    scaled = []
+    for j in range(size):  # the same elimination as Cholesky's, a row at a time: few operations, soon compiled
+        pivot = jnp.where(both[j, j] > 0, both[j, j], jnp.nan)
+        row = both[j] / pivot
+        scaled.append(row)
+        both = both - jnp.where(np.arange(size) > j, both[:, j], 0.0)[:, None] * row
+    x = jnp.zeros(size)
+    for j in reversed(range(size)):
+        x = x.at[j].set(scaled[j][size] - jnp.sum(scaled[j][:size] * x))
+    return x
 
 
 def singular_values(rows: Float[Array, "n p"]) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:

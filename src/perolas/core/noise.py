@@ -184,8 +184,10 @@ class Camera(AbstractNoise):
         return 0.5 * ((observed - expected) ** 2 / variance + jnp.log(variance))
 
     def slope(self, observed: Signal, expected: Signal) -> Signal:
-        """Return the derivative of `cost`, by differentiation."""
-        return jax.grad(lambda mu: jnp.sum(self.cost(observed, mu)))(expected)
+        """Return (mu - y)/v + v'/(2v) (1 - (y - mu)^2/v), v being the variance at the expectation mu."""
+        variance, rest = self._variance(expected), observed - expected
+        change = jnp.where(expected > 0, 1.0 / self.gain_e_per_count, 0.0)
+        return -rest / variance + 0.5 * change / variance * (1 - rest**2 / variance)
 
     def weight(self, observed: Signal, expected: Signal) -> Signal:
         """Return the Fisher weight 1/v + (v'/v)^2/2 of a normal law whose variance v depends on its mean."""

@@ -125,7 +125,12 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
     freedom = max(problem.signal.shape[-1] - len(problem.free), 1)
 
     def at(u: Vector) -> Local:
-        return local_model(problem, box.forward(u), box.slope(u))
+        local = local_model(problem, box.forward(u), box.slope(u))
+        # On its bound and pushed outwards: it stays there, and takes no part in the step until the push turns.
+        outwards = ((u <= lowest) & (local.gradient > 0)) | ((u >= highest) & (local.gradient < 0))
+        keep = jnp.where(outwards, 0.0, 1.0)
+        others = jnp.where(np.eye(u.size, dtype=bool), 1.0, keep[:, None] * keep)
+        return local._replace(gradient=keep * local.gradient, fisher=others * local.fisher)
 
     def body(s: _State) -> _State:
         here = s.local

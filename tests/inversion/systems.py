@@ -1,0 +1,68 @@
+"""Systems that know their answer: one for each registered technique.
+
+A technique without a system here fails the test, so nothing enters the registry untested.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from perolas.core.parameter import replace
+from perolas.measurements.registry import technique
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """A measurement with known parameters, and how to make it faint, wrong, or look at a specimen.
+
+    Attributes:
+        name: the technique.
+        scaled: returns the measurement with the given number of counts in its highest bin.
+        wrong: returns a measurement whose signal the technique's own model cannot describe.
+        fit: names that the fit varies; None: the table's choice.
+        fix: names held.
+    """
+
+    name: str
+    scaled: Callable[[float], Any]
+    wrong: Callable[[float], Any]
+    free: tuple[str, ...] | None = None
+    fix: tuple[str, ...] = ()
+
+    @property
+    def truth(self) -> Any:
+        """Return the measurement as the technique itself proposes it."""
+        return technique(self.name).load().example()
+
+
+def _scale(name: str, linear: tuple[str, ...]) -> Callable[[float], Any]:
+    """Return a function that scales the fields in which the signal is linear to a number of counts at the peak."""
+
+    def scaled(counts: float) -> Any:
+        truth = technique(name).load().example()
+        factor = counts / float(jnp.max(truth.expected()))
+        return replace(truth, **{field: getattr(truth, field) * factor for field in linear})
+
+    return scaled
+
+
+def _wrong(name: str, linear: tuple[str, ...], change: Callable[[Any], Any]) -> Callable[[float], Any]:
+    return lambda counts: change(_scale(name, linear)(counts))
+
+
+TRPL = ("amplitude", "background", "scatter")
+XPS = ("area", "background", "slope")
+PEAKS = ("area", "background")
+
+SYSTEMS = {
+    # Wrong: light scattered from the laser, which the model has but does not fit by default.
+    "trpl": System("trpl", _scale("trpl", TRPL), _wrong("trpl", TRPL, lambda m: replace(m, scatter=3 * jnp.max(m.expected())))),
+    # Wrong: the two lines of a doublet further apart than physics allows.
+    "xps": System("xps", _scale("xps", XPS), _wrong("xps", XPS, lambda m: replace(m, splitting_ev=m.splitting_ev + 0.4)), fix=("slope",)),
+    # Wrong: one of the lines is not in the model that is fitted.
+    "peaks": System("peaks", _scale("peaks", PEAKS), _wrong("peaks", PEAKS, lambda m: replace(m, fwhm_lorentz=m.fwhm_lorentz.at[0].add(6 * m.fwhm_lorentz[0] + 10.0)))),
+}
