@@ -37,10 +37,10 @@ def solve_positive(matrix: Float[Array, "p p"], right: Float[Array, " p"]) -> Fl
         row = both[j] / pivot
         scaled.append(row)
         both = both - jnp.where(np.arange(size) > j, both[:, j], 0.0)[:, None] * row
-    x = jnp.zeros(size)
+    x: list[Array] = []
     for j in reversed(range(size)):
-        x = x.at[j].set(scaled[j][size] - jnp.sum(scaled[j][:size] * x))
-    return x
+        x.insert(0, scaled[j][size] - (jnp.sum(scaled[j][j + 1 : size] * jnp.stack(x)) if x else 0.0))
+    return jnp.stack(x)
 
 
 def singular_values(rows: Float[Array, "n p"]) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:

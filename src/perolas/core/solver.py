@@ -3,7 +3,7 @@
 Each step solves (A + lambda diag A) d = -g with A the Fisher information and g the gradient of minus the
 log-likelihood (for Poisson counts: Laurence and Chromy 2010), in coordinates where the bounds are at infinity.
 The damping follows Nielsen (1999). It stands beside optimistix because thousands of small fits run here as one
-batch: see docs/decisions/0002-own-levenberg-marquardt.md for the comparison.
+batch: see docs/decisions/0003-own-levenberg-marquardt.md for the comparison.
 """
 
 from __future__ import annotations
