@@ -58,7 +58,7 @@ def run(
         work = _Work(loaded, dependencies, store.Store(folder / "store"), root, fresh, progress or _silent)
         items = [work.do(name) for name in dependencies.order]
         result = _results(loaded, roles, work, items)
-        _write(folder, result, work.done)
+        _write(folder, result, work)
         if report is not None:
             report(result, folder, figures=figures)
     except OSError as error:
@@ -193,12 +193,12 @@ def _answer(quantity: str, good: dict[str, store.Entry], work: _Work) -> Any:
     return execute.look(good, quantity)
 
 
-def _write(folder: Path, result: dict[str, Any], done: dict[str, store.Entry]) -> None:
+def _write(folder: Path, result: dict[str, Any], work: _Work) -> None:
     """Write the files of a study, each whole or not at all."""
     for item in result["items"]:
         for key, file in (("dataset", "data.nc"), ("observation", "observed.nc")):
             if item[key] is not None:
-                store.write_file(folder / item[key], done[item["name"]].files[file])
+                work.store.write(folder / item[key], work.done[item["name"]].files[file])
     estimates = {
         item["name"]: {
             "kind": item["kind"],
@@ -208,10 +208,7 @@ def _write(folder: Path, result: dict[str, Any], done: dict[str, store.Entry]) -
         }
         for item in result["items"]
     }
-    _write_json(folder / "estimates.json", estimates)
-    _write_json(folder / "claims.json", {k: result[k] for k in ("study", "claims", "versions")})
-
-
-def _write_json(path: Path, data: Any) -> None:
-    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
-    store.write_file(path, (text + "\n").encode())
+    decided = {k: result[k] for k in ("study", "claims", "versions")}
+    for name, data in (("estimates.json", estimates), ("claims.json", decided)):
+        text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+        work.store.write(folder / name, (text + "\n").encode())

@@ -75,13 +75,18 @@ def module_hash(module: str) -> str:
 
 def versions() -> dict[str, str]:
     """Return what besides the sources decides a result: versions of the libraries that calculate, and x64."""
+    return {**_libraries(), "x64": str(_x64())}
+
+
+@cache
+def _libraries() -> dict[str, str]:
     found = {"perolas": perolas.__version__, "python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
     for name in ("jax", "jaxlib", "numpy", "scipy", "equinox", "pint", "xarray", "h5netcdf"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "absent"
-    return {**found, "x64": str(_x64())}
+    return found
 
 
 def _x64() -> bool:
@@ -185,15 +190,21 @@ class Store:
                 shutil.rmtree(away, ignore_errors=True)
         os.replace(half, place)
 
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a file elsewhere by way of the store's own scratch folder, which is swept after a kill."""
+        scratch = self.root / "tmp"
+        scratch.mkdir(parents=True, exist_ok=True)
+        write_file(path, data, scratch)
+
     def _place(self, key: str) -> Path:
         return self.root / key[:2] / key
 
     def _sweep(self) -> None:
         """Remove what killed runs left half-written; young folders may belong to a run that is alive."""
         try:
-            for folder in (self.root / "tmp").iterdir():
-                if time.time() - folder.stat().st_mtime > _ABANDONED_S:
-                    shutil.rmtree(folder, ignore_errors=True)
+            for left in (self.root / "tmp").iterdir():
+                if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
         except OSError:
             return
 
@@ -202,18 +213,19 @@ def _digest(files: Mapping[str, bytes]) -> str:
     return sha256("".join(f"{name}\0{sha256(files[name])}\n" for name in sorted(files)))
 
 
-def write_file(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes, scratch: Path | None = None) -> None:
     """Write a file so that it is there whole or not at all; its folder is made.
 
     Args:
         path: the file.
         data: its content.
+        scratch: folder on the same disk for the half-written file; by default the file's own.
 
     Raises:
         OSError: the folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    half = (scratch or path.parent) / f".{path.name}.{uuid.uuid4().hex[:8]}"
     try:
         half.write_bytes(data)
         os.replace(half, path)

@@ -13,7 +13,7 @@ from perolas.study.lines import Lines
 
 Write = Callable[..., Path]
 
-STEP = '[[step]]\nname = "s"\nkind = "arithmetic"\ngiven = { a = "1 eV" }\n[step.quantities]\nq = { expression = "a", unit = "eV" }\n'
+STEP = '[[step]]\nname = "s"\nkind = "arithmetic"\ngiven = { a = "1 eV" }\n[step.quantities]\nq = { expression = "a", unit = "eV" }\n'  # noqa: E501
 
 
 def refused(path: Path) -> str:
@@ -33,8 +33,8 @@ def refused(path: Path) -> str:
         ('[[measurement]]\nname = "m"\ntechnique = "trpl"\nsimulate = true\nfile = "x"\n', 5, "exactly one of file"),
         ('[[measurement]]\nname = "m"\ntechnique = "trpl"\nfile = "x"\nspecimen = "s"\n', 5, "takes no specimen"),
         ('[[measurement]]\nname = "m"\ntechnique = "trpl"\nsimulate = true\nspecimen = "nope"\n', 9, "not known"),
-        ('[[measurement]]\nname = "m"\ntechnique = "trpl"\nsimulate = true\noptions = { iff = 1 }\n', 9, 'did you mean "irf"'),
-        ('[[measurement]]\nname = "m"\ntechnique = "trpl"\nsimulate = true\n[measurement.options]\n\nirf_fwhm = "1 eV"\n', 11, "must be in ns"),
+        ('[[measurement]]\nname = "m"\ntechnique = "trpl"\nsimulate = true\noptions = { iff = 1 }\n', 9, 'did you mean "irf"'),  # noqa: E501
+        ('[[measurement]]\nname = "m"\ntechnique = "trpl"\nsimulate = true\n[measurement.options]\n\nirf_fwhm = "1 eV"\n', 11, "must be in ns"),  # noqa: E501
         ('[[measurement]]\nname = "m"\ntechnique = "trpl"\nsimulate = "yes"\n', 8, '"simulate" is not right'),
         ('[[measurement]]\nname = "a b"\ntechnique = "trpl"\nsimulate = true\n', 6, "a name is letters"),
         ('[[step]]\nname = "s"\n', 5, "A step needs kind"),
@@ -46,7 +46,7 @@ def refused(path: Path) -> str:
         (STEP.replace('"a",', '"t.q",'), 5, 'The item "t" is not known'),
         (STEP.replace('"a",', '"s.q",'), 5, "in a circle: s -> s"),
         (STEP + STEP, 12, 'the name "s" was already given on line 6'),
-        (STEP + '[[claim]]\nid = "c"\ntext = "t"\nvalue = 1\nquantity = "s.p"\ntolerance = 1\n', 15, 'The quantity of "s" "p" is not known'),
+        (STEP + '[[claim]]\nid = "c"\ntext = "t"\nvalue = 1\nquantity = "s.p"\ntolerance = 1\n', 15, 'The quantity of "s" "p" is not known'),  # noqa: E501
         (STEP + '[[claim]]\nid = "c"\ntext = "t"\nquantity = "s.q"\n', 11, "needs a value"),
         (STEP + '[[claim]]\nid = "c"\ntext = "t"\nvalue = 1\nquantity = "s.q"\n', 11, "needs a tolerance"),
         (STEP + '[[claim]]\nid = "c"\ntext = "t"\nvalue = 1\nquantity = "s.q"\nneeds = "x"\n', 11, "only one of"),
@@ -121,7 +121,7 @@ def test_windows_newlines_and_bom(tmp_path: Path) -> None:
 
 
 def test_lines_are_found_in_odd_places() -> None:
-    text = '# [[x]]\nt = """\n[[x]]\nb = 1"""\n[s]  # ]\n  [[ m ]]\nname = \'a[[\'\no = {a = 1,\n b = "]"}\n[[m]]\nl = [\n "x", # ]\n [1, 2]\n]\n"quo.ted" = 3\n[m.o]\ni = 1\n[p."a b"]\nx.y = 1\n'
+    text = '# [[x]]\nt = """\n[[x]]\nb = 1"""\n[s]  # ]\n  [[ m ]]\nname = \'a[[\'\no = {a = 1,\n b = "]"}\n[[m]]\nl = [\n "x", # ]\n [1, 2]\n]\n"quo.ted" = 3\n[m.o]\ni = 1\n[p."a b"]\nx.y = 1\n'  # noqa: E501
     lines = Lines(text)
     assert lines.of(("t",)) == 2
     assert lines.of(("m", 0)) == 6

@@ -1,0 +1,77 @@
+"""A run that is killed at any moment and started again ends with the same files, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+STEPS = 250
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many cheap steps in one chain, so that a run takes seconds and has hundreds of moments to be killed at."""
+    path = tmp_path_factory.mktemp("kill") / "study.toml"
+    text = '[study]\nid = "many"\ntitle = "Many steps"\n'
+    text += '[[step]]\nname = "s0"\nkind = "arithmetic"\ngiven = { a = "1.1 +- 0.1 eV" }\n[step.quantities]\nq = { expression = "a", unit = "eV" }\n'  # noqa: E501
+    for i in range(1, STEPS):
+        text += f'[[step]]\nname = "s{i}"\nkind = "arithmetic"\n[step.quantities]\n'
+        text += f'q = {{ expression = "s{i - 1}.q * 1.01 + s{i // 2}.q / 7", unit = "eV" }}\n'
+    text += f'[[claim]]\nid = "last"\ntext = "t"\nvalue = 1\nunit = "eV"\ntolerance = 1\nquantity = "s{STEPS - 1}.q"\n'
+    path.write_text(text)
+    return path
+
+
+def command(study: Path, out: Path) -> list[str]:
+    return [sys.executable, "-m", "perolas", "run", str(study), "--out", str(out)]
+
+
+def results(out: Path) -> dict[str, bytes]:
+    """Every file but the store, whose half-written entries are its own business."""
+    found = {p.relative_to(out).as_posix(): p for p in out.rglob("*") if p.is_file()}
+    return {name: p.read_bytes() for name, p in found.items() if not name.startswith("store/")}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(study: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float]:
+    out = tmp_path_factory.mktemp("undisturbed")
+    start = time.monotonic()
+    subprocess.run(command(study, out), check=True, capture_output=True)
+    return results(out), time.monotonic() - start
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.full)])
+def test_killed_and_resumed(
+    study: Path, undisturbed: tuple[dict[str, bytes], float], tmp_path: Path, kills: int
+) -> None:
+    expected, seconds = undisturbed
+    assert {"claims.json", "estimates.json", "report.html"} <= set(expected)
+    moments = random.Random(kills)
+    landed = 0
+    for attempt in range(4 * kills):
+        out = tmp_path / str(attempt)
+        process = subprocess.Popen(command(study, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # Wait until it works, then kill it somewhere in what is left, the writing of the report included.
+        while process.poll() is None and not (out / "store").exists():
+            time.sleep(0.005)
+        time.sleep(moments.uniform(0.0, 0.8 * seconds))
+        if process.poll() is None:
+            landed += 1
+        os.kill(process.pid, signal.SIGKILL) if process.poll() is None else None
+        process.wait()
+        left = results(out)
+        whole = {n: d for n, d in left.items() if not Path(n).name.startswith(".")}
+        assert all(expected[n] == d for n, d in whole.items()), "a file was there in part"
+        subprocess.run(command(study, out), check=True, capture_output=True)
+        got = {n: d for n, d in results(out).items() if not Path(n).name.startswith(".")}
+        assert got == expected
+        if landed == kills:
+            break
+    assert landed == kills, "the runs were over before they could be killed"
