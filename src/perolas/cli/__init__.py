@@ -73,4 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         130 interrupted.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return guard.guarded(lambda: commands.main(given, "perolas", standalone_mode=False))
+
+    def command() -> object:
+        # Not commands.main(): that would turn a closed pipe into a failure of ours.
+        with commands.make_context("perolas", given) as context:
+            return commands.invoke(context)
+
+    return guard.guarded(command)

@@ -38,12 +38,7 @@ def guarded(command: Callable[[], Any]) -> int:
         return _say("Interrupted; what was finished is kept, and running it again goes on from there.", INTERRUPTED)
     except click.ClickException as error:
         return _say(" ".join(error.format_message().split()), BAD_INPUT)
-    except SystemExit as end:
-        # click ends like this when whoever read our output went away, as in `perolas formats | head -1`.
-        if isinstance(end.__context__, BrokenPipeError):
-            return _closed()
-        return end.code if isinstance(end.code, int) else DONE
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever read our output went away, as in `perolas formats | head -1`
         return _closed()
     except Exception as error:
         return _explain(error)
