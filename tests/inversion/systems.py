@@ -60,9 +60,22 @@ PEAKS = ("area", "background")
 
 SYSTEMS = {
     # Wrong: light scattered from the laser, which the model has but does not fit by default.
-    "trpl": System("trpl", _scale("trpl", TRPL), _wrong("trpl", TRPL, lambda m: replace(m, scatter=3 * jnp.max(m.expected())))),
+    "trpl": System(
+        "trpl", _scale("trpl", TRPL), _wrong("trpl", TRPL, lambda m: replace(m, scatter=3 * jnp.max(m.expected())))
+    ),
     # Wrong: the two lines of a doublet further apart than physics allows.
-    "xps": System("xps", _scale("xps", XPS), _wrong("xps", XPS, lambda m: replace(m, splitting_ev=m.splitting_ev + 0.4)), fix=("slope",)),
+    "xps": System(
+        "xps",
+        _scale("xps", XPS),
+        _wrong("xps", XPS, lambda m: replace(m, splitting_ev=m.splitting_ev + 0.4)),
+        fix=("slope",),
+    ),
     # Wrong: one of the lines is not in the model that is fitted.
-    "peaks": System("peaks", _scale("peaks", PEAKS), _wrong("peaks", PEAKS, lambda m: replace(m, fwhm_lorentz=m.fwhm_lorentz.at[0].add(6 * m.fwhm_lorentz[0] + 10.0)))),
+    "peaks": System(
+        "peaks",
+        _scale("peaks", PEAKS),
+        _wrong(
+            "peaks", PEAKS, lambda m: replace(m, fwhm_lorentz=m.fwhm_lorentz.at[0].add(6 * m.fwhm_lorentz[0] + 10.0))
+        ),
+    ),
 }

@@ -110,7 +110,7 @@ def test_pulls_full(name, counts):
 
 
 def coverage(name, sets, counts, parameters=None):
-    """Return, for each free parameter, in which share of the sets the truth lies in its 68 and 95 % profile interval."""
+    """Return for each free parameter in which share of the sets its 68 and 95 % profile intervals hold the truth."""
     system = SYSTEMS[name]
     measurement = system.scaled(counts)
     observed = simulate(measurement, seed=13, batch=sets)["signal"].values
@@ -121,7 +121,9 @@ def coverage(name, sets, counts, parameters=None):
     for slot in problem.free:
         if parameters is not None and slot.name not in parameters:
             continue
-        fixed = invert(measurement, observed, free=system.free, fix=(*system.fix, slot.name), solver=solver, throw=False)
+        fixed = invert(
+            measurement, observed, free=system.free, fix=(*system.fix, slot.name), solver=solver, throw=False
+        )
         rise = 2 * (cost(problem, fixed, observed) - cost(problem, best, observed))
         found[slot.name] = (np.mean(rise <= 1.0), np.mean(rise <= 3.8415))
     return found
@@ -133,7 +135,7 @@ def cost(problem, estimate, observed):
 
 
 def assert_covers(found, sets):
-    """68.3 and 95.4 % are exact for many counts; Poisson data of 50 counts at the peak may cover up to 3 % otherwise."""
+    """68.3 and 95.4 % are exact for many counts; 50 counts at the peak may cover up to 3 % otherwise."""
     for name, (one, two) in found.items():
         assert abs(one - 0.683) < 0.03 + 4 * math.sqrt(0.683 * 0.317 / sets), f"{name}: {one:.3f}"
         assert abs(two - 0.95) < 0.03 + 4 * math.sqrt(0.95 * 0.05 / sets), f"{name}: {two:.3f}"

@@ -8,7 +8,7 @@ from scipy import integrate
 from scipy.stats import exponnorm
 
 from perolas.core.units import FWHM_PER_SIGMA
-from perolas.measurements.trpl_model import Trpl
+from perolas.measurements.trpl.model import Trpl
 
 
 def box(centre, bins):
@@ -30,7 +30,9 @@ def test_one_bin_response_is_the_double_integral(tau):
 
     for k in (9, 10, 11, 15):
         truth = integrate.quad(inner, k * step, (k + 1) * step, epsabs=1e-14)[0] / step * 1000 / step
-        assert counts[k] == pytest.approx(max(truth, 1e-9), rel=1e-8, abs=1e-9)  # quad's own accuracy, the model's floor
+        assert counts[k] == pytest.approx(
+            max(truth, 1e-9), rel=1e-8, abs=1e-9
+        )  # quad's own accuracy, the model's floor
 
 
 @pytest.mark.parametrize("tau", [0.3, 4.0, 50.0])
@@ -38,7 +40,13 @@ def test_gaussian_response_is_scipys_exponentially_modified_gaussian(tau):
     """Truth: scipy's cumulative distribution of a Gaussian delayed by an exponential."""
     sigma, step, centre = 0.4, 0.25, 10.0
     decay = Trpl(
-        tau_ns=[tau], amplitude=[500.0], shift_ns=centre, background=0.0, irf_fwhm_ns=sigma * FWHM_PER_SIGMA, bin_ns=step, bins=200
+        tau_ns=[tau],
+        amplitude=[500.0],
+        shift_ns=centre,
+        background=0.0,
+        irf_fwhm_ns=sigma * FWHM_PER_SIGMA,
+        bin_ns=step,
+        bins=200,
     )
     edges = np.arange(201) * step
     law = exponnorm(tau / sigma, loc=centre, scale=sigma)
@@ -49,7 +57,9 @@ def test_gaussian_response_is_scipys_exponentially_modified_gaussian(tau):
 def test_a_narrow_histogram_is_a_narrow_gaussian():
     """Both ways to describe the response must meet where it is narrow and the decay slow."""
     tau, step, bins = 40.0, 0.1, 2000
-    narrow = Trpl(tau_ns=[tau], amplitude=[1e3], shift_ns=20.05, background=0.0, irf_fwhm_ns=0.02, bin_ns=step, bins=bins)
+    narrow = Trpl(
+        tau_ns=[tau], amplitude=[1e3], shift_ns=20.05, background=0.0, irf_fwhm_ns=0.02, bin_ns=step, bins=bins
+    )
     histogram = Trpl(tau_ns=[tau], amplitude=[1e3], background=0.0, bin_ns=step, bins=bins, irf=box(200, bins))
     late = slice(202, None)
     assert np.allclose(np.asarray(narrow.expected())[late], np.asarray(histogram.expected())[late], rtol=1e-5)

@@ -30,16 +30,12 @@ MODELS = {
     "Gauss1": lambda b, x: (
         b[0] * EXP(-b[1] * x) + b[2] * EXP(-(((x - b[3]) / b[4]) ** 2)) + b[5] * EXP(-(((x - b[6]) / b[7]) ** 2))
     ),
-    "Hahn1": lambda b, x: (
-        (b[0] + b[1] * x + b[2] * x**2 + b[3] * x**3) / (1 + b[4] * x + b[5] * x**2 + b[6] * x**3)
-    ),
+    "Hahn1": lambda b, x: (b[0] + b[1] * x + b[2] * x**2 + b[3] * x**3) / (1 + b[4] * x + b[5] * x**2 + b[6] * x**3),
     "Kirby2": lambda b, x: (b[0] + b[1] * x + b[2] * x**2) / (1 + b[3] * x + b[4] * x**2),
     "Lanczos1": lambda b, x: b[0] * EXP(-b[1] * x) + b[2] * EXP(-b[3] * x) + b[4] * EXP(-b[5] * x),
     "MGH09": lambda b, x: b[0] * (x**2 + x * b[1]) / (x**2 + x * b[2] + b[3]),
     "Nelson": lambda b, x: b[0] - b[1] * x[0] * EXP(-b[2] * x[1]),
-    "Thurber": lambda b, x: (
-        (b[0] + b[1] * x + b[2] * x**2 + b[3] * x**3) / (1 + b[4] * x + b[5] * x**2 + b[6] * x**3)
-    ),
+    "Thurber": lambda b, x: (b[0] + b[1] * x + b[2] * x**2 + b[3] * x**3) / (1 + b[4] * x + b[5] * x**2 + b[6] * x**3),
 }
 MODELS["Gauss3"] = MODELS["Gauss1"]
 # Lanczos1 is noise-free to 14 digits: its certified residuals lie below what float64 can hold of its data.

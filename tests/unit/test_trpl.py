@@ -72,7 +72,9 @@ def test_decays_that_differ_differ_and_equal_ones_do_not(simulated):
 
 
 def test_a_window_and_a_period_are_kept():
-    data = trpl.simulate(components=1, irf_fwhm=1.0, bins=256, bin_width=0.5, period=128.0, parameters={"tau_ns": [60.0]})
+    data = trpl.simulate(
+        components=1, irf_fwhm=1.0, bins=256, bin_width=0.5, period=128.0, parameters={"tau_ns": [60.0]}
+    )
     estimate = trpl.fit(data, components=1, irf_fwhm=1.0, period=128.0, window=(2.0, 120.0))
     assert estimate.n_points == 236
     assert estimate["tau_1"].value == pytest.approx(60, abs=5 * estimate["tau_1"].std)

@@ -7,4 +7,8 @@ import sys
 # the CPU backend runs each call in the thread that made it. That can only be asked for before jax is loaded.
 if "jax" not in sys.modules:
     os.environ.setdefault("JAX_CPU_ENABLE_ASYNC_DISPATCH", "0")
-THREADS_ARE_SAFE = "jax" not in sys.modules and os.environ.get("JAX_CPU_ENABLE_ASYNC_DISPATCH") in ("0", "false", "False")
+THREADS_ARE_SAFE = "jax" not in sys.modules and os.environ.get("JAX_CPU_ENABLE_ASYNC_DISPATCH") in (
+    "0",
+    "false",
+    "False",
+)

@@ -52,9 +52,7 @@ def one_of(value: str, allowed: Iterable[str], name: str) -> str:
         return value
     near = get_close_matches(str(value), names, n=1)
     hint = f' (did you mean "{near[0]}"?)' if near else ""
-    raise InputError(
-        f'{name} "{one_line(value, 60)}" is not known{hint}; there are: {", ".join(sorted(names))}.'
-    )
+    raise InputError(f'{name} "{one_line(value, 60)}" is not known{hint}; there are: {", ".join(sorted(names))}.')
 
 
 def axis(values: ArrayLike, name: str) -> NDArray[np.float64]:

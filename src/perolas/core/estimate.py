@@ -123,9 +123,7 @@ class Estimate:
         if self.batch_shape:
             raise InputError("This estimate is a batch; take one of it with .element(i) first.")
         index = self.names.index(check.one_of(name, [*self.names, *self.added], "The quantity"))
-        return Quantity(
-            float(self.values[index]), float(self.std[index]), self.units[name], self.definitions[name]
-        )
+        return Quantity(float(self.values[index]), float(self.std[index]), self.units[name], self.definitions[name])
 
     @property
     def quantities(self) -> dict[str, Quantity]:
@@ -261,13 +259,15 @@ class Estimate:
         return (self.signal - self.expected) * np.sqrt(weight)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the estimate as JSON-like data; what is not finite becomes None. The keys are documented and stable."""
+        """Return the estimate as JSON-like data with documented, stable keys; what is not finite becomes None."""
         if self.batch_shape:
             return {"batch": [self.element(i).to_json() for i in range(self.batch_shape[0])]}
         return {
             "technique": self.technique,
             "quantities": {n: _plain(dataclasses.asdict(q)) for n, q in self.quantities.items()},
-            "fixed": {n: _plain({"value": q.value, "unit": q.unit, "definition": q.definition}) for n, q in self.fixed.items()},
+            "fixed": {
+                n: _plain({"value": q.value, "unit": q.unit, "definition": q.definition}) for n, q in self.fixed.items()
+            },
             "result": self.result,
             "message": self.message,
             "chi2_reduced": _plain(float(self.chi2_reduced)),

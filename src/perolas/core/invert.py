@@ -107,7 +107,13 @@ def pose(
     """Check the arguments of `invert` and build its problem.
 
     Args:
-        measurement, observed, state, free, fix, prior, ties: as for `invert`.
+        measurement: the model, at the guess.
+        observed: as for `invert`.
+        state: as for `invert`.
+        free: as for `invert`.
+        fix: as for `invert`.
+        prior: as for `invert`.
+        ties: as for `invert`.
 
     Returns:
         The problem and the size of the batch (0 for a single fit).
@@ -201,7 +207,7 @@ def _axes(problem: Problem, batch: int) -> Problem:
     for slot in problem.known:
         if _has_batch(problem.measurement if slot.part == "measurement" else problem.state, slot, batch):
             found[slot.part, slot.field] = 0
-    leaves = [k for k in found]
+    leaves = list(found)
     noise = jax.tree.map(lambda leaf: 0 if jnp.ndim(leaf) == 2 else None, problem.measurement.noise)
     axes = eqx.tree_at(lambda p: (p.signal, p.measurement.noise), axes, (0, noise), is_leaf=lambda v: v is None)
     if leaves:
@@ -354,4 +360,6 @@ def _first(problem: Problem) -> Problem:
     if problem.signal.ndim == 1:
         return problem
     axes = _axes(problem, problem.signal.shape[0])
-    return jax.tree.map(lambda leaf, axis: leaf if axis is None else leaf[0], problem, axes, is_leaf=lambda v: v is None)
+    return jax.tree.map(
+        lambda leaf, axis: leaf if axis is None else leaf[0], problem, axes, is_leaf=lambda v: v is None
+    )

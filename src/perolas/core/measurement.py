@@ -96,7 +96,9 @@ def log_likelihood(measurement: AbstractMeasurement, signal: Float[Array, " n"],
     return seen.noise.log_likelihood(jnp.asarray(signal), seen.expected())
 
 
-def simulate(measurement: AbstractMeasurement, state: Any = None, *, seed: int = 0, batch: int | None = None) -> xr.Dataset:
+def simulate(
+    measurement: AbstractMeasurement, state: Any = None, *, seed: int = 0, batch: int | None = None
+) -> xr.Dataset:
     """Draw one observation, or a batch of them, from a measurement.
 
     Args:

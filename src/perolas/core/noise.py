@@ -11,8 +11,8 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 from jax.scipy.special import gammaln, xlogy
+from jaxtyping import Array, Float
 
 Signal = Float[Array, " n"]
 

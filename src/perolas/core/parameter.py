@@ -145,9 +145,7 @@ def slots(module: Any, part: str, batched: int = 0) -> tuple[Slot, ...]:
     for row in table(module):
         if not row.vector:
             found.append(
-                Slot(
-                    part, row.field, None, row.name, row.unit, row.lower, row.upper, row.meaning, row.free, row.name
-                )
+                Slot(part, row.field, None, row.name, row.unit, row.lower, row.upper, row.meaning, row.free, row.name)
             )
             continue
         size = np.shape(getattr(module, row.field))[batched]
@@ -217,9 +215,7 @@ def write_slots(module: Any, values: dict[Slot, Any]) -> Any:
             leaves[field] = items[None]
             continue
         old = jnp.asarray(getattr(module, field))
-        leaves[field] = jnp.stack(
-            [jnp.asarray(items.get(i, old[..., i])) for i in range(old.shape[-1])], axis=-1
-        )
+        leaves[field] = jnp.stack([jnp.asarray(items.get(i, old[..., i])) for i in range(old.shape[-1])], axis=-1)
     return replace(module, **leaves)
 
 

@@ -130,8 +130,9 @@ class Bijection(eqx.Module):
 
     def forward(self, u: Vector) -> Vector:
         """Return x inside the bounds for u anywhere."""
-        low, high = jnp.where(jnp.isfinite(self.lower), self.lower, 0.0), jnp.where(
-            jnp.isfinite(self.upper), self.upper, 0.0
+        low, high = (
+            jnp.where(jnp.isfinite(self.lower), self.lower, 0.0),
+            jnp.where(jnp.isfinite(self.upper), self.upper, 0.0),
         )
         x = jnp.where(self._is("lower"), low + self.scale * jax.nn.softplus(u), u)
         x = jnp.where(self._is("upper"), high - self.scale * jax.nn.softplus(u), x)
@@ -140,8 +141,9 @@ class Bijection(eqx.Module):
     def slope(self, u: Vector) -> Vector:
         """Return dx/du, shape (p,)."""
         s = jax.nn.sigmoid(u)
-        low, high = jnp.where(jnp.isfinite(self.lower), self.lower, 0.0), jnp.where(
-            jnp.isfinite(self.upper), self.upper, 0.0
+        low, high = (
+            jnp.where(jnp.isfinite(self.lower), self.lower, 0.0),
+            jnp.where(jnp.isfinite(self.upper), self.upper, 0.0),
         )
         d = jnp.where(self._is("lower"), self.scale * s, 1.0)
         d = jnp.where(self._is("upper"), -self.scale * s, d)
@@ -149,8 +151,9 @@ class Bijection(eqx.Module):
 
     def inverse(self, x: Vector) -> Vector:
         """Return u for x; an x on or outside a bound is taken just inside it."""
-        low, high = jnp.where(jnp.isfinite(self.lower), self.lower, 0.0), jnp.where(
-            jnp.isfinite(self.upper), self.upper, 0.0
+        low, high = (
+            jnp.where(jnp.isfinite(self.lower), self.lower, 0.0),
+            jnp.where(jnp.isfinite(self.upper), self.upper, 0.0),
         )
         room = jnp.where(self._is("upper"), high - x, x - low) / self.scale
         room = jnp.where(room <= 0, 1e-6, room)

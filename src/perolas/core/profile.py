@@ -1,4 +1,4 @@
-"""Profile likelihood: intervals that hold where the likelihood is not a parabola (few counts, bounds, close lifetimes)."""
+"""Profile likelihood: intervals that hold where the likelihood is no parabola (few counts, bounds, close lifetimes)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ def _costs(problem: Problem, x: Array, name: str, values: Array, settings: Leven
 
     def at(value: Array) -> Array:
         held = problem.without(name, value)
-        return minimise(held, rest, settings).cost + 0.5 * problem.prior_precision[index] * (
-            value - problem.prior_mean[index]
-        ) ** 2
+        return (
+            minimise(held, rest, settings).cost
+            + 0.5 * problem.prior_precision[index] * (value - problem.prior_mean[index]) ** 2
+        )
 
     return jax.lax.map(at, values, batch_size=8)
 

@@ -152,7 +152,9 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
         small = promise <= jnp.maximum(settings.tol * scale, here.rounding)
         done = small & (s.damping <= 1e-2)
         # Where rounding in the model is worse than `rounding` foresees, no step helps any more: do not go on for ever.
-        better = take & (fall > jnp.maximum(jnp.maximum(settings.tol * scale, here.rounding), 1e-14 * jnp.abs(here.cost)))
+        better = take & (
+            fall > jnp.maximum(jnp.maximum(settings.tol * scale, here.rounding), 1e-14 * jnp.abs(here.cost))
+        )
         idle = jnp.where(better, 0, s.idle + 1)
         stuck = (~take & (s.damping > 1e13)) | (idle >= _MOST_IDLE)
         steps = s.steps + 1

@@ -29,7 +29,7 @@ def registry() -> Any:
     """
     import pint
 
-    units = pint.UnitRegistry(cache_folder=None)
+    units: Any = pint.UnitRegistry(cache_folder=None)
     units.define("shot = [] = shots")
     units.define("cps = count / second")
     return units

@@ -35,11 +35,15 @@ class Specimen(eqx.Module):
     fraction: Float[Array, " 7"] = parameter(
         "1", "mole fraction of formula units", name="fraction", bounds=(0, 1), free=False, vector=True, labels=PHASES
     )
-    size_nm: Float[Array, ""] = parameter("nm", "mean edge length", name="size", default=20.0, bounds=(0.5, 1e5), free=False)
+    size_nm: Float[Array, ""] = parameter(
+        "nm", "mean edge length", name="size", default=20.0, bounds=(0.5, 1e5), free=False
+    )
     size_std_nm: Float[Array, ""] = parameter(
         "nm", "standard deviation of the edge length", name="size_std", default=2.0, bounds=(0, 1e5), free=False
     )
-    strain: Float[Array, ""] = parameter("1", "isotropic linear strain, tension positive", name="strain", bounds=(-0.1, 0.1), free=False)
+    strain: Float[Array, ""] = parameter(
+        "1", "isotropic linear strain, tension positive", name="strain", bounds=(-0.1, 0.1), free=False
+    )
     ligand_coverage: Float[Array, ""] = parameter(
         "1", "share of surface sites that hold a ligand", name="ligand_coverage", default=0.5, bounds=(0, 1), free=False
     )
@@ -49,7 +53,9 @@ class Specimen(eqx.Module):
     loss_ratio: Float[Array, ""] = parameter(
         "1", "loss rate of trapped carriers over radiative rate", name="loss_ratio", bounds=(0, 1e4), free=False
     )
-    temperature_k: Float[Array, ""] = parameter("K", "temperature", name="temperature", default=300.0, bounds=(1, 2000), free=False)
+    temperature_k: Float[Array, ""] = parameter(
+        "K", "temperature", name="temperature", default=300.0, bounds=(1, 2000), free=False
+    )
 
     @staticmethod
     def of(phase: str | Mapping[str, float] = "CsPbBr3", **values: float) -> Specimen:
@@ -100,7 +106,9 @@ class Specimen(eqx.Module):
         for name, value in entries.items():
             if name == "phases":
                 continue
-            row = by_name[check.one_of(name, [n for n in by_name if n != "fraction"] + ["phases"], "The specimen's field")]
+            row = by_name[
+                check.one_of(name, [n for n in by_name if n != "fraction"] + ["phases"], "The specimen's field")
+            ]
             values[row.field] = units.convert(value, row.unit, name)
         phases = entries.get("phases", "CsPbBr3")
         if not isinstance(phases, str | Mapping):

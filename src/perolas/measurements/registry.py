@@ -96,11 +96,40 @@ _BUILT_IN = (
         "counts",
         (
             Option("irf", "file", "measured instrument response on the same channels"),
-            Option("irf_fwhm", "quantity", "width of a Gaussian response, where none was measured", None, "ns", simulate=True),
-            Option("components", "text", 'number of exponentials, or "auto" to choose by evidence', "auto", simulate=True),
-            Option("model", "choice", "exponentials, or a trapping/detrapping rate model", "exponential", choices=("exponential", "trap"), simulate=True),
-            Option("weights", "choice", "Poisson likelihood, or none: the unweighted least squares of older programs", "poisson", choices=("poisson", "none")),
-            Option("period", "quantity", "time between excitation pulses; decays that outlast it wrap around", None, "ns", simulate=True),
+            Option(
+                "irf_fwhm",
+                "quantity",
+                "width of a Gaussian response, where none was measured",
+                None,
+                "ns",
+                simulate=True,
+            ),
+            Option(
+                "components", "text", 'number of exponentials, or "auto" to choose by evidence', "auto", simulate=True
+            ),
+            Option(
+                "model",
+                "choice",
+                "exponentials, or a trapping/detrapping rate model",
+                "exponential",
+                choices=("exponential", "trap"),
+                simulate=True,
+            ),
+            Option(
+                "weights",
+                "choice",
+                "Poisson likelihood, or none: the unweighted least squares of older programs",
+                "poisson",
+                choices=("poisson", "none"),
+            ),
+            Option(
+                "period",
+                "quantity",
+                "time between excitation pulses; decays that outlast it wrap around",
+                None,
+                "ns",
+                simulate=True,
+            ),
             Option("window", "window", "part of the time axis to fit", None, "ns"),
             Option("compare", "file", "a second decay: test whether the two differ"),
             Option("counts", "number", "counts expected in the highest bin", 1e4, simulate=True),
@@ -116,12 +145,33 @@ _BUILT_IN = (
         "counts",
         (
             Option("level", "text", 'core level described in the parameter file, e.g. "Pb 4f"', "Pb 4f", simulate=True),
-            Option("species", "text", 'number of doublets (1 to 3), or "auto" to choose by evidence', "auto", simulate=True),
-            Option("background", "choice", "background under the lines", "shirley", choices=("shirley", "linear"), simulate=True),
+            Option(
+                "species", "text", 'number of doublets (1 to 3), or "auto" to choose by evidence', "auto", simulate=True
+            ),
+            Option(
+                "background",
+                "choice",
+                "background under the lines",
+                "shirley",
+                choices=("shirley", "linear"),
+                simulate=True,
+            ),
             Option("window", "window", "part of the energy axis to fit", None, "eV"),
             Option("reference_std", "quantity", "standard uncertainty of the energy reference", 0.1, "eV"),
-            Option("photon_energy", "quantity", "photon energy, where the file has kinetic energies and does not say it", None, "eV"),
-            Option("noise", "choice", "Poisson counts, or a variance estimated from the residuals", "auto", choices=("auto", "poisson", "estimated")),
+            Option(
+                "photon_energy",
+                "quantity",
+                "photon energy, where the file has kinetic energies and does not say it",
+                None,
+                "eV",
+            ),
+            Option(
+                "noise",
+                "choice",
+                "Poisson counts, or a variance estimated from the residuals",
+                "auto",
+                choices=("auto", "poisson", "estimated"),
+            ),
             Option("counts", "number", "counts expected in the highest bin", 1e4, simulate=True),
         ),
     ),
@@ -134,13 +184,29 @@ _BUILT_IN = (
         (
             Option("lines", "text", 'number of lines, or "auto" to find them', "auto", simulate=True),
             Option("shape", "choice", "line shape", "voigt", choices=("voigt", "gauss", "lorentz"), simulate=True),
-            Option("axis", "text", "what the first column of a text file is, e.g. raman_shift_cm1, wavelength_nm, energy_ev"),
+            Option(
+                "axis",
+                "text",
+                "what the first column of a text file is, e.g. raman_shift_cm1, wavelength_nm, energy_ev",
+            ),
             Option("laser", "quantity", "laser wavelength: turns a wavelength axis into Raman shifts", None, "nm"),
             Option("window", "window", "part of the axis to fit, in its unit", None, ""),
             Option("background", "integer", "order of the polynomial background", 1, simulate=True),
-            Option("resolution", "number", "full width of the instrument's own line, in the axis unit; widths are freed from it", 0.0, simulate=True),
+            Option(
+                "resolution",
+                "number",
+                "full width of the instrument's own line, in the axis unit; widths are freed from it",
+                0.0,
+                simulate=True,
+            ),
             Option("calibration_std", "number", "standard uncertainty of the axis, in its unit", 0.0),
-            Option("noise", "choice", "Poisson counts, or a variance estimated from the residuals", "auto", choices=("auto", "poisson", "estimated")),
+            Option(
+                "noise",
+                "choice",
+                "Poisson counts, or a variance estimated from the residuals",
+                "auto",
+                choices=("auto", "poisson", "estimated"),
+            ),
             Option("counts", "number", "counts expected in the highest bin", 1e4, simulate=True),
         ),
     ),
@@ -221,9 +287,7 @@ def _convert(option: Option, value: Any) -> Any:
     except InputError:
         raise
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise InputError(
-            f'Option "{option.name}" must be a {option.kind}, but is "{one_line(value, 60)}".'
-        ) from error
+        raise InputError(f'Option "{option.name}" must be a {option.kind}, but is "{one_line(value, 60)}".') from error
 
 
 def _window(option: Option, value: Any) -> tuple[float, float]:

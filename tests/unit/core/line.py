@@ -28,7 +28,9 @@ class Line(AbstractMeasurement):
     offset: Any = parameter("counts", "value at zero", name="offset", default=100.0)
     slope: Any = parameter("counts", "rise for each channel", name="slope", default=1.0)
     twin: Any = parameter("counts", "does the same as offset", name="twin", free=False)
-    floor: Any = parameter("counts", "a part that cannot be negative", name="floor", bounds=(0, float("inf")), free=False)
+    floor: Any = parameter(
+        "counts", "a part that cannot be negative", name="floor", bounds=(0, float("inf")), free=False
+    )
     noise: AbstractNoise = eqx.field(default_factory=Poisson)
     points: int = eqx.field(static=True, default=50)
 

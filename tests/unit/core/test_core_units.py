@@ -34,10 +34,23 @@ def test_convert(text, unit, value):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "ns", "1 lightyear/parsec", "1 eV", "nan", "1e999", "1 __import__('os')", "9**9**9**9", "1 m**999", None, True]
+    "text",
+    [
+        "",
+        "ns",
+        "1 lightyear/parsec",
+        "1 eV",
+        "nan",
+        "1e999",
+        "1 __import__('os')",
+        "9**9**9**9",
+        "1 m**999",
+        None,
+        True,
+    ],
 )
 def test_what_does_not_fit_is_one_sentence(text):
-    with pytest.raises(InputError, match='Argument "width"|unit'):
+    with pytest.raises(InputError, match=r'Argument "width"|unit'):
         units.convert(text, "ns", "width")
 
 

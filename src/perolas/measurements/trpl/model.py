@@ -76,9 +76,16 @@ class Trpl(AbstractMeasurement):
     response_sets: ClassVar[tuple[str, ...]] = ("tau", "amplitude")
     derived_table: ClassVar[dict[str, Derived]] = _DERIVED
 
-    tau_ns: Float[Array, " k"] = parameter("ns", "lifetime", name="tau", default=10.0, bounds=(1e-6, np.inf), vector=True)
+    tau_ns: Float[Array, " k"] = parameter(
+        "ns", "lifetime", name="tau", default=10.0, bounds=(1e-6, np.inf), vector=True
+    )
     amplitude: Float[Array, " k"] = parameter(
-        "counts", "counts per bin at time zero with a perfect instrument", name="amplitude", default=1e3, bounds=(0, np.inf), vector=True
+        "counts",
+        "counts per bin at time zero with a perfect instrument",
+        name="amplitude",
+        default=1e3,
+        bounds=(0, np.inf),
+        vector=True,
     )
     shift_ns: Float[Array, ""] = parameter("ns", "shift of the instrument response", name="shift")
     background: Float[Array, ""] = parameter(
@@ -88,7 +95,12 @@ class Trpl(AbstractMeasurement):
         "counts", "scattered light in all bins together", name="scatter", bounds=(0, np.inf), free=False
     )
     irf_fwhm_ns: Float[Array, ""] = parameter(
-        "ns", "full width of a Gaussian instrument response", name="irf_fwhm", default=0.1, bounds=(1e-6, np.inf), free=False
+        "ns",
+        "full width of a Gaussian instrument response",
+        name="irf_fwhm",
+        default=0.1,
+        bounds=(1e-6, np.inf),
+        free=False,
     )
     start_ns: Float[Array, ""] = eqx.field(default=0.0, converter=jnp.asarray)
     bin_ns: Float[Array, ""] = eqx.field(default=0.1, converter=jnp.asarray)
