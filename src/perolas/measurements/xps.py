@@ -96,7 +96,7 @@ class Xps(AbstractMeasurement):
     fwhm_ev: Float[Array, ""] = parameter(
         "eV", "full width of every line", name="fwhm", default=1.1, bounds=(0.0, np.inf)
     )
-    background: Float[Array, ""] = parameter(
+    background_counts: Float[Array, ""] = parameter(
         "counts", "background in the middle of the axis, before the Shirley step", name="background", default=1e3
     )
     shirley: Float[Array, ""] = parameter(
@@ -130,7 +130,7 @@ class Xps(AbstractMeasurement):
         *,
         level: str = "Pb 4f",
         species: int | Iterable[str] = 2,
-        background_kind: str = "shirley",
+        background: str = "shirley",
         noise: AbstractNoise | None = None,
         **values: Any,
     ) -> Xps:
@@ -140,7 +140,7 @@ class Xps(AbstractMeasurement):
             energy_ev: shape (n,), binding energies, rising or falling.
             level: name of the core level.
             species: names of its species, or how many: the first ones of the parameter file.
-            background_kind: ``"shirley"`` or ``"linear"``.
+            background: ``"shirley"`` or ``"linear"``.
             noise: Poisson unless given.
             values: parameter fields, e.g. ``area=[8e3, 2e3]``; the rest comes from the parameter file.
 
@@ -151,7 +151,7 @@ class Xps(AbstractMeasurement):
             InputError: an unknown level, species, background or field, or an axis that cannot be used.
         """
         known = _level(level)
-        check.one_of(background_kind, BACKGROUNDS, "The background")
+        check.one_of(background, BACKGROUNDS, "The background")
         check.known_options(values, [row.field for row in table(Xps)], "xps")
         by_name = {s.name: s for s in known.species}
         if isinstance(species, int):
@@ -170,14 +170,14 @@ class Xps(AbstractMeasurement):
             "fwhm_ev": known.fwhm_ev,
             "splitting_ev": known.splitting_ev,
             "area_ratio": known.area_ratio,
-            "shirley": _USUAL_SHIRLEY if background_kind == "shirley" else 0.0,
+            "shirley": _USUAL_SHIRLEY if background == "shirley" else 0.0,
         } | values
         return Xps(
             energy_ev=check.axis(np.asarray(energy_ev), "binding_energy_ev"),
             noise=noise if noise is not None else Poisson(),
             level=known.name,
             species=chosen if len(chosen) == count else (),
-            background_kind=background_kind,
+            background_kind=background,
             **given,
         )
 
@@ -198,7 +198,7 @@ class Xps(AbstractMeasurement):
 
     def _lines(self) -> Float[Array, "k n"]:
         """Return the lines of each species, shape (k, n)."""
-        shifts = [0.0, self.splitting_ev] if _level(self.level).is_doublet else [0.0]
+        shifts = [jnp.zeros(()), self.splitting_ev] if _level(self.level).is_doublet else [jnp.zeros(())]
         away = self.energy_ev - self.position_ev[:, None]
         shapes = [pseudo_voigt(away - shift, self.fwhm_ev, self.lorentz_share) for shift in shifts]
         weights = self._weights()
@@ -206,7 +206,7 @@ class Xps(AbstractMeasurement):
 
     def _background(self, lines: Float[Array, " n"]) -> Float[Array, " n"]:
         middle = 0.5 * (self.energy_ev[0] + self.energy_ev[-1])
-        straight = self.background + self.slope * (self.energy_ev - middle)
+        straight = self.background_counts + self.slope * (self.energy_ev - middle)
         if self.background_kind == "linear":
             return straight
         return straight + self.shirley * running_integral(lines, self.energy_ev)
@@ -288,7 +288,7 @@ def scaled(model: Xps, counts: float) -> Xps:
     """Return the model with its areas and background scaled so that the highest bin expects `counts`."""
     factor = check.positive(counts, "counts", "counts") / jnp.max(model.expected())
     return replace(  # type: ignore[no-any-return]
-        model, area=model.area * factor, background=model.background * factor, slope=model.slope * factor
+        model, area=model.area * factor, background_counts=model.background_counts * factor, slope=model.slope * factor
     )
 
 
@@ -305,7 +305,7 @@ def example(counts: float = 1e4, background: str = "shirley") -> Xps:
     model = Xps.of(
         134.0 + 0.05 * np.arange(281),
         species=("lead halide", "lead oleate"),
-        background_kind=background,
+        background=background,
         position_ev=[138.4, 139.2],
         area=[7e3, 4e3],
         fwhm_ev=1.1,
@@ -351,8 +351,8 @@ def simulate(
         if name in values and len(values[name]) != count:
             raise InputError(f'"{name}" has {len(values[name])} values, but there are {count} species.')
     axis = default_axis(level) if axis_ev is None else axis_ev
-    values = {"area": [1.0] * count, "background": 0.1, "slope": 0.0} | values
-    model = Xps.of(axis, level=level, species=count, background_kind=background, noise=noise, **values)
+    values = {"area": [1.0] * count, "background_counts": 0.1, "slope": 0.0} | values
+    model = Xps.of(axis, level=level, species=count, background=background, noise=noise, **values)
     model = model if specimen is None else model.respond(specimen)
     return simulate_any(scaled(model, counts), seed=seed)
 

@@ -63,6 +63,12 @@ class Level:
         return min(positions), max(positions) + self.splitting_ev
 
     @property
+    def reach_ev(self) -> float:
+        """Return how far two species of this level may plausibly lie apart: 1 eV more than those listed, at least 2."""
+        positions = [s.position_ev for s in self.species]
+        return max(2.0, max(positions) - min(positions) + 1.0)
+
+    @property
     def line(self) -> str:
         """Return what one species shows: ``"doublet"`` or ``"line"``."""
         return "doublet" if self.is_doublet else "line"
