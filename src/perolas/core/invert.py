@@ -284,7 +284,8 @@ def _finish(problem: Problem, x: Vector, cost: Array, steps: Array, code: Array,
     )
 
 
-_solve = eqx.filter_jit(_one)
+# A single fit runs in milliseconds but takes seconds to compile: leave out the passes that cost most and gain least.
+_solve = eqx.filter_jit(_one, compiler_options={"xla_llvm_disable_expensive_passes": True})
 
 
 @eqx.filter_jit

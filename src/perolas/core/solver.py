@@ -150,7 +150,9 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
         ratio = jnp.where(finite, fall / jnp.maximum(gain, 1e-300), -1.0)
         scale = jnp.where(problem.measurement.noise.scale_is_estimated, 2 * here.cost / freedom, 1.0)
         small = promise <= jnp.maximum(settings.tol * scale, here.rounding)
-        done = small & (s.damping <= 1e-2)
+        begun = s.steps > 0  # the first pass only looks at the start: compiling the model once instead of twice
+        broken = ~begun & ~finite
+        done = small & (s.damping <= 1e-2) & begun
         # Where rounding in the model is worse than `rounding` foresees, no step helps any more: do not go on for ever.
         better = take & (
             fall > jnp.maximum(jnp.maximum(settings.tol * scale, here.rounding), 1e-14 * jnp.abs(here.cost))
@@ -159,6 +161,7 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
         stuck = (~take & (s.damping > 1e13)) | (idle >= _MOST_IDLE)
         steps = s.steps + 1
         code = jnp.where(done, CONVERGED, jnp.where(stuck, STALLED, MAX_STEPS))
+        code = jnp.where(broken, NOT_FINITE, code)
         shrink = jnp.maximum(1 / 9, 1 - (2 * ratio - 1) ** 3)
         return _State(
             jnp.where(take, ahead, s.u),
@@ -168,19 +171,19 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
             idle,
             steps,
             code,
-            done | stuck | (steps >= settings.max_steps),
+            done | stuck | broken | (steps > settings.max_steps),
         )
 
-    first = at(u0)
-    broken = ~(jnp.isfinite(first.cost) & jnp.all(jnp.isfinite(first.gradient)))
     zero = jnp.asarray(0)
-    code = jnp.where(broken, NOT_FINITE, MAX_STEPS)
-    state = _State(u0, first, jnp.asarray(1e-3), jnp.asarray(2.0), zero, zero, code, broken)
     if not problem.free:
-        return Minimum(start, first.cost, zero, jnp.where(broken, NOT_FINITE, CONVERGED))
+        return Minimum(start, problem.cost(start), zero, jnp.asarray(CONVERGED))
+    nowhere = Local(jnp.asarray(jnp.inf), jnp.zeros_like(u0), jnp.eye(u0.size), jnp.asarray(0.0))
+    state = _State(
+        u0, nowhere, jnp.asarray(9e-3), jnp.asarray(2.0), zero, zero, jnp.asarray(MAX_STEPS), jnp.asarray(False)
+    )
     end = jax.lax.while_loop(lambda s: ~s.done, body, state)
     ridge = jnp.diag(1e-12 * jnp.maximum(jnp.diagonal(end.local.fisher), 1e-300))
     fall = 0.5 * end.local.gradient @ solve_positive(end.local.fisher + ridge, end.local.gradient)
     scale = jnp.where(problem.measurement.noise.scale_is_estimated, 2 * end.local.cost / freedom, 1.0)
     close = (end.code == STALLED) & (fall <= _CLOSE * scale)
-    return Minimum(box.forward(end.u), end.local.cost, end.steps, jnp.where(close, CONVERGED, end.code))
+    return Minimum(box.forward(end.u), end.local.cost, end.steps - 1, jnp.where(close, CONVERGED, end.code))
