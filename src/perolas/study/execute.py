@@ -156,7 +156,7 @@ def _measurement_job(study: Study, item: Measurement, done: Results, root: Path 
             taken = {o.name for o in technique.all_options() if o.simulate}
             virtual = {k: v for k, v in options.items() if k in taken and k != "seed"}
             observation = technique.load().simulate(_specimen(table), seed=seed, **virtual)
-        loaded = single.load_files(technique, options, observation)
+        loaded = single.load_files(technique, {**options, **files}, observation)
         loaded.update({k: _observation(done[v]) for k, v in observed.items()})
         estimate = single.fit_converted(observation, technique, loaded)
         result = {"estimate": estimate.to_json(), "parts": _parts(item.name, estimate)}

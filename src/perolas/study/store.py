@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import perolas
+from perolas._version import __version__
 
 _ABANDONED_S = 3600.0  # a half-written entry older than this belongs to a run that was killed
 
@@ -55,7 +55,7 @@ def sha256(data: bytes | str) -> str:
 @cache
 def code_hash() -> str:
     """Return one hash over the package's own sources; built-in studies stay out, their steps are hashed themselves."""
-    root = Path(perolas.__file__).parent
+    root = Path(__file__).resolve().parents[1]
     total = hashlib.sha256()
     for path in sorted(p for p in root.rglob("*") if p.suffix in (".py", ".yaml", ".toml")):
         name = path.relative_to(root).as_posix()
@@ -80,7 +80,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def _libraries() -> dict[str, str]:
-    found = {"perolas": perolas.__version__, "python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
+    found = {"perolas": __version__, "python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
     for name in ("jax", "jaxlib", "numpy", "scipy", "equinox", "pint", "xarray", "h5netcdf"):
         try:
             found[name] = version(name)

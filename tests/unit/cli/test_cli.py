@@ -242,10 +242,10 @@ def test_simulate_then_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
     assert capsys.readouterr().out == ""
     assert (tmp_path / "decay.csv").read_text().startswith("time_ns,signal_counts\n")
     fit = ["fit", "decay.nc", "--technique", "trpl", "--components", "1", "--irf-fwhm", "1000 ps"]
-    assert main([*fit, "--json", "-o", "fit.nc", "--guess", "tau_1=3", "--free", "scatter"]) == 0
+    assert main([*fit, "--json", "-o", "fit.nc", "--guess", "tau_1=3", "--fix", "shift, scatter"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["result"] == "converged"
-    assert "scatter" in data["quantities"]
+    assert {"shift", "scatter"} <= set(data["fixed"])
     assert (tmp_path / "fit.nc").stat().st_size > 1000
     assert main(["fit", "decay.csv", "--technique", "trpl", "--components", "2"]) in (0, 1)
     assert "tau_1" in capsys.readouterr().out

@@ -144,6 +144,13 @@ def test_a_real_file(
     assert run(write(real("decay.txt")), tmp_path / "out")["items"][0]["provenance"]["hash"] != key
 
 
+def test_a_real_file_as_an_option(write: Write, toy: ModuleType, data: Path, tmp_path: Path) -> None:
+    study = write(real("decay.txt") + 'options = { other = "decay.txt" }\n')
+    item = run(study, tmp_path / "out", data=data)["items"][0]
+    assert item["status"] == "done", item["error"]
+    assert item["provenance"]["files"]["other"]["sha256"] == item["provenance"]["sha256"]
+
+
 @pytest.mark.parametrize(
     "path",
     [
