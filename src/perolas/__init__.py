@@ -33,7 +33,7 @@ _WHERE = {
     "info": "perolas.matter.parameters_library:info",
     "invert": "perolas.core.invert:invert",
     "read": "perolas.study.single:read",
-    "run": "perolas.study.run:run",
+    "run": "perolas.report.whole:run",
     "simulate": "perolas.study.single:simulate",
     "technique": "perolas.measurements.registry:technique",
     "techniques": "perolas.measurements.registry:techniques",

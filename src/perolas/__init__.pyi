@@ -10,7 +10,7 @@ from perolas.measurements.peaks import Peaks
 from perolas.measurements.registry import technique, techniques
 from perolas.measurements.trpl import Trpl
 from perolas.measurements.xps import Xps
-from perolas.study.run import run
+from perolas.report.whole import run
 from perolas.study.single import fit, read, simulate
 
 __all__ = [
