@@ -55,7 +55,7 @@ def _wrong(name: str, linear: tuple[str, ...], change: Callable[[Any], Any]) -> 
 
 
 TRPL = ("amplitude", "background", "scatter")
-XPS = ("area", "background", "slope")
+XPS = ("area", "background_counts", "slope")
 PEAKS = ("area", "background")
 
 SYSTEMS = {
