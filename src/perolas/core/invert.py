@@ -285,7 +285,7 @@ def _finish(problem: Problem, x: Vector, cost: Array, steps: Array, code: Array,
 
 
 # A single fit runs in milliseconds but takes seconds to compile: leave out the passes that cost most and gain least.
-_solve = eqx.filter_jit(_one, compiler_options={"xla_llvm_disable_expensive_passes": True})
+_solve = eqx.filter_jit(_one, compiler_options={"xla_llvm_disable_expensive_passes": True})  # type: ignore[call-overload]
 
 
 @eqx.filter_jit
@@ -321,34 +321,34 @@ def _estimate(problem: Problem, fit: Fit, starts: int) -> Estimate:
     table = problem.measurement.derived_table
     unit = {s.name: s.unit for s in problem.free} | {n: _row(table, n).unit for n in seen_one}
     meaning = {s.name: s.meaning for s in problem.free} | {n: _row(table, n).definition for n in seen_one}
-    fit = jax.tree.map(np.asarray, fit)
-    codes = np.vectorize(lambda c: list(RESULTS)[c])(fit.code)
-    failed = np.asarray(fit.code != CONVERGED)
-    variance = np.diagonal(fit.covariance, axis1=-2, axis2=-1)
-    std = np.where(fit.empty, np.inf, np.sqrt(np.maximum(variance, 0.0)))
-    std = np.where(failed[..., None] & ~np.isfinite(fit.values), np.nan, std)
+    plain: Any = jax.tree.map(np.asarray, fit)
+    codes = np.vectorize(lambda c: list(RESULTS)[c])(plain.code)
+    failed = np.asarray(plain.code != CONVERGED)
+    variance = np.diagonal(plain.covariance, axis1=-2, axis2=-1)
+    std = np.where(plain.empty, np.inf, np.sqrt(np.maximum(variance, 0.0)))
+    std = np.where(failed[..., None] & ~np.isfinite(plain.values), np.nan, std)
     return Estimate(
         technique=problem.measurement.technique,
         names=names,
         units=unit,
         definitions=meaning,
-        values=fit.values,
+        values=plain.values,
         std=std,
-        covariance=fit.covariance,
+        covariance=plain.covariance,
         result=codes if codes.ndim else str(codes),
-        steps=fit.steps,
-        chi2_reduced=fit.chi2,
-        log_likelihood=fit.log_likelihood,
+        steps=plain.steps,
+        chi2_reduced=plain.chi2,
+        log_likelihood=plain.log_likelihood,
         n_points=int(problem.signal.shape[-1]),
         n_free=len(problem.free),
         scale_is_estimated=bool(problem.measurement.noise.scale_is_estimated),
         signal=np.asarray(problem.signal),
-        expected=fit.expected,
-        null=fit.null,
-        null_mask=fit.null_mask,
-        empty=fit.empty,
+        expected=plain.expected,
+        null=plain.null,
+        null_mask=plain.null_mask,
+        empty=plain.empty,
         problem=problem,
-        starts=(int(fit.agreeing), starts) if codes.ndim == 0 else (0, starts),
+        starts=(int(plain.agreeing), starts) if codes.ndim == 0 else (0, starts),
     )
 
 
