@@ -25,7 +25,14 @@ def test_file_keeps_the_schema(file):
 
 def test_the_schema_refuses_a_number_without_a_source():
     schema = json.loads(FOLDER.joinpath("schema.json").read_text(encoding="utf-8"))
-    entry = {"value": 1.0, "unit": "eV", "std": 0.1, "meaning": "a made-up number", "conditions": "none", "status": "checked"}
+    entry = {
+        "value": 1.0,
+        "unit": "eV",
+        "std": 0.1,
+        "meaning": "a made-up number",
+        "conditions": "none",
+        "status": "checked",
+    }
     with pytest.raises(jsonschema.ValidationError, match="source"):
         jsonschema.validate({"X.y": entry}, schema)
 
