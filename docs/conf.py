@@ -1,6 +1,14 @@
 """Sphinx configuration; the build is strict (`make docs`)."""
 
+import sys
+from pathlib import Path
+
 import perolas
+
+sys.path.insert(0, str(Path(__file__).parent))
+import technique_pages
+
+technique_pages.write_all()
 
 project = "perolas"
 author = "The perolas developers"
@@ -32,4 +40,5 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 default_role = "code"  # `name` in a docstring is code
-suppress_warnings = ["autosummary.import_cycle"]
+# "ref.python": two classes may have an attribute of one name; such a name in a docstring then links to neither.
+suppress_warnings = ["autosummary.import_cycle", "ref.python"]
