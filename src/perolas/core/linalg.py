@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 # Beyond this many rows unrolling costs more to compile than it saves; LAPACK takes over.
 _LARGEST = 24
-_SWEEPS = 12
+_SWEEPS, _ORTHOGONAL = 20, 1e-13  # Jacobi sweeps converge quadratically: the next one is past float64
 
 
 def solve_positive(matrix: Float[Array, "p p"], right: Float[Array, " p"]) -> Float[Array, " p"]:
@@ -97,8 +97,9 @@ def _jacobi(square: Float[Array, "p p"]) -> tuple[Float[Array, " p"], Float[Arra
         return jnp.abs(square[:, 0]), jnp.ones((1, 1))
     rounds = jnp.asarray(_rounds(size))
 
-    def turn(step: Array, both: Float[Array, "p q"]) -> Float[Array, "p q"]:
-        pairs = rounds[step % rounds.shape[0]]
+    def turn(step: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        both, worst = state
+        pairs = rounds[step]
         a, b = both[pairs[:, 0]], both[pairs[:, 1]]
         left, right = a[:, :size], b[:, :size]
         alpha, beta = jnp.sum(left**2, axis=1), jnp.sum(right**2, axis=1)
@@ -110,10 +111,16 @@ def _jacobi(square: Float[Array, "p p"]) -> tuple[Float[Array, " p"], Float[Arra
         cosine = (1 / jnp.sqrt(1 + tangent**2))[:, None]
         sine = cosine * tangent[:, None]
         both = both.at[pairs[:, 0]].set(cosine * a - sine * b)
-        return both.at[pairs[:, 1]].set(sine * a + cosine * b)
+        slant = jnp.max(jnp.where(idle, 0.0, jnp.abs(gamma) / jnp.sqrt(jnp.maximum(alpha * beta, 1e-300))))
+        return both.at[pairs[:, 1]].set(sine * a + cosine * b), jnp.maximum(worst, slant)
+
+    def sweep(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        both, worst = jax.lax.fori_loop(0, rounds.shape[0], turn, (state[0], jnp.zeros(())))
+        return both, worst, state[2] + 1
 
     start = jnp.concatenate([square.T, jnp.eye(size)], axis=1)  # row i: column i of the matrix, then of V
-    end = jax.lax.fori_loop(0, _SWEEPS * rounds.shape[0], turn, start)
+    first = (start, jnp.asarray(1.0), jnp.asarray(0))
+    end, _, _ = jax.lax.while_loop(lambda s: (s[1] > _ORTHOGONAL) & (s[2] < _SWEEPS), sweep, first)
     values = jnp.sqrt(jnp.sum(end[:, :size] ** 2, axis=1))
     order = jnp.argsort(-values)
     return values[order], end[order, size:].T

@@ -51,8 +51,8 @@ from perolas.core.measurement import simulate as simulate_any
 from perolas.core.noise import AbstractNoise, Poisson
 from perolas.core.parameter import parameter, replace, table
 from perolas.matter.parameters_library import parameter_value
-from perolas.measurements.lineshapes import pseudo_voigt, running_integral
 from perolas.measurements.xps_levels import Level, level, levels
+from perolas.measurements.xps_lines import doublets, doublets_and_integral
 
 BACKGROUNDS = ("shirley", "linear")
 REFERENCES = ("shirley1972", "moulder1992", "baker1984")
@@ -191,30 +191,20 @@ class Xps(AbstractMeasurement):
         """What a fit varies: the step of a Shirley background, or the slope of a linear one."""
         return ("position", "area", "fwhm", "background", "shirley" if self.background_kind == "shirley" else "slope")
 
-    def _weights(self) -> Array:
-        """Return the areas of every main line and partner, shape (k, 1) or (k, 2)."""
-        main = self.area / (1.0 + self.area_ratio)
-        return jnp.stack([main, main * self.area_ratio] if _level(self.level).is_doublet else [main], axis=-1)
+    def _arguments(self, area: Float[Array, " k"]) -> tuple[Any, ...]:
+        partner = (self.splitting_ev, self.area_ratio) if _level(self.level).is_doublet else None
+        return self.energy_ev, self.position_ev, area, self.fwhm_ev, self.lorentz_share, partner
 
-    def _lines(self) -> Float[Array, "k n"]:
-        """Return the lines of each species, shape (k, n)."""
-        shifts = [jnp.zeros(()), self.splitting_ev] if _level(self.level).is_doublet else [jnp.zeros(())]
-        away = self.energy_ev - self.position_ev[:, None]
-        shapes = [pseudo_voigt(away - shift, self.fwhm_ev, self.lorentz_share) for shift in shifts]
-        weights = self._weights()
-        return sum((weights[:, i, None] * shape for i, shape in enumerate(shapes)), jnp.zeros(()))
-
-    def _background(self, lines: Float[Array, " n"]) -> Float[Array, " n"]:
+    def _straight(self) -> Float[Array, " n"]:
         middle = 0.5 * (self.energy_ev[0] + self.energy_ev[-1])
-        straight = self.background_counts + self.slope * (self.energy_ev - middle)
-        if self.background_kind == "linear":
-            return straight
-        return straight + self.shirley * running_integral(lines, self.energy_ev)
+        return self.background_counts + self.slope * (self.energy_ev - middle)
 
     def expected(self) -> Float[Array, " n"]:
         """Return the expected signal, shape (n,), in counts."""
-        lines = jnp.sum(self._lines(), axis=0)
-        return lines + self._background(lines)
+        if self.background_kind == "linear":
+            return self._straight() + doublets(*self._arguments(self.area))
+        lines, integral = doublets_and_integral(*self._arguments(self.area))
+        return self._straight() + lines + self.shirley * integral
 
     def respond(self, state: Any) -> Xps:
         """Return the spectrum of a specimen: the total area stays, its shares follow the ligand coverage.
@@ -238,9 +228,10 @@ class Xps(AbstractMeasurement):
 
     def components(self) -> dict[str, Float[Array, " n"]]:
         """Return background and species, each of shape (n,); they add up to the expected signal."""
-        lines = self._lines()
-        parts = {"background": self._background(jnp.sum(lines, axis=0))}
-        return parts | {f"species_{i + 1}": line for i, line in enumerate(lines)}
+        count = self.area.shape[-1]
+        alone = [doublets(*self._arguments(area)) for area in jnp.eye(count) * self.area]
+        parts = {"background": self.expected() - sum(alone, jnp.zeros(()))}
+        return parts | {f"species_{i + 1}": line for i, line in enumerate(alone)}
 
     def derived(self) -> dict[str, Float[Array, ""]]:
         """Return fractions, partner positions and the total area."""

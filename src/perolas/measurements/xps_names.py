@@ -110,8 +110,9 @@ def _log_weight(
     if any(s is level.species[0] for s in chosen):
         total += np.log(_PRIOR_FIRST)
     if known:
-        away = np.array([positions[i] - chosen[i].position_ev for i in known])  # type: ignore[union-attr]
-        own = np.diag([chosen[i].std_ev ** 2 for i in known])  # type: ignore[union-attr]
+        named = [s for s in chosen if s is not None]
+        away = np.array([positions[i] - s.position_ev for i, s in zip(known, named, strict=True)])
+        own = np.diag([s.std_ev**2 for s in named])
         matrix = covariance[np.ix_(known, known)] + own + shift_std**2
         _, size = np.linalg.slogdet(2 * np.pi * matrix)
         total += -0.5 * (away @ np.linalg.solve(matrix, away) + size)

@@ -166,8 +166,8 @@ def _warnings(estimate: Estimate, choice: Choice, request: Request) -> tuple[str
     wide = _value(estimate, "fwhm") / request.level.fwhm_ev
     if wide > 2.0 or wide < 0.4:
         found.append(
-            f"The width of {_value(estimate, 'fwhm'):.2f} eV is far from the {request.level.fwhm_ev:g} eV that is usual "
-            f"for {request.level.name}."
+            f"The width of {_value(estimate, 'fwhm'):.2f} eV is far from the usual "
+            f"{request.level.fwhm_ev:g} eV of {request.level.name}."
         )
     if not np.isfinite(chi2) and estimate.signal.size < 30:
         found.append("There are few points to take the noise from.")
