@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -72,7 +73,7 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
         verdict_key=views.VERDICTS,
         role_key=views.ROLES,
         items=items,
-        warnings=[str(w) for w in text.as_list(run.get("warnings"))],
+        warnings=_of_the_run(run),
         versions={str(k): str(v) for k, v in text.as_dict(run.get("versions")).items()},
         style=_asset("style.css"),
         scripts=scripts,
@@ -160,3 +161,13 @@ def _template() -> Any:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["prose"] = text.prose
     return environment.from_string(_asset("template.html.j2"))
+
+
+def _of_the_run(run: Mapping[str, Any]) -> list[str]:
+    """Return the warnings that belong to no item; an item's own stand in its section, where they are read."""
+    own = {
+        f"{item.get('name')}: {sentence}"
+        for item in text.as_list(run.get("items"))
+        for sentence in text.as_list(item.get("warnings"))
+    }
+    return [str(w) for w in text.as_list(run.get("warnings")) if str(w) not in own]

@@ -224,7 +224,7 @@ def item(raw: dict[str, Any], anchor: str) -> dict[str, Any]:
         "batch": batch(estimate),
         "fixed": [_quantity(n, as_dict(q), held=True) for n, q in as_dict(estimate.get("fixed")).items()],
         "undetermined": str(estimate.get("undetermined_sentence") or ""),
-        "warnings": [str(w) for w in [*as_list(estimate.get("warnings")), *as_list(raw.get("warnings"))]],
+        "warnings": list(dict.fromkeys(map(str, [*as_list(estimate.get("warnings")), *as_list(raw.get("warnings"))]))),
         "notes": [str(n) for n in as_list(estimate.get("notes"))],
         "extra": [t for name, value in as_dict(estimate.get("extra")).items() for t in tables(name, value)],
         "used": [_used(u) for u in as_list(raw.get("parameters_used"))],
