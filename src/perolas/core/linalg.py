@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-# Beyond this many rows unrolling costs more to compile than it saves; LAPACK takes over.
+# Beyond this many rows LAPACK takes over.
 _LARGEST = 24
+_UNROLLED = 8  # up to so many rows loops are written out: faster to run, slower to compile
 _SWEEPS, _ORTHOGONAL = 20, 1e-13  # Jacobi sweeps converge quadratically: the next one is past float64
 
 
 def solve_positive(matrix: Float[Array, "p p"], right: Float[Array, " p"]) -> Float[Array, " p"]:
-    """Solve a positive definite system by Cholesky's decomposition.
+    """Solve a positive definite system by elimination.
 
     Args:
         matrix: shape (p, p), symmetric.
@@ -30,17 +31,15 @@ def solve_positive(matrix: Float[Array, "p p"], right: Float[Array, " p"]) -> Fl
     size = right.shape[-1]
     if size > _LARGEST:
         return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), right)
+    index = np.arange(size)
+
+    def eliminate(j: Array, both: Float[Array, "p q"]) -> Float[Array, "p q"]:
+        """Clear column j above and below: on a positive definite matrix this needs no exchange of rows."""
+        row = both[j] / jnp.where(both[j, j] > 0, both[j, j], jnp.nan)
+        return jnp.where((index == j)[:, None], row, both - both[:, j][:, None] * row)
+
     both = jnp.concatenate([matrix, right[:, None]], axis=1)
-    scaled = []
-    for j in range(size):  # the same elimination as Cholesky's, a row at a time: few operations, soon compiled
-        pivot = jnp.where(both[j, j] > 0, both[j, j], jnp.nan)
-        row = both[j] / pivot
-        scaled.append(row)
-        both = both - jnp.where(np.arange(size) > j, both[:, j], 0.0)[:, None] * row
-    x: list[Array] = []
-    for j in reversed(range(size)):
-        x.insert(0, scaled[j][size] - (jnp.sum(scaled[j][j + 1 : size] * jnp.stack(x)) if x else 0.0))
-    return jnp.stack(x)
+    return jax.lax.fori_loop(0, size, eliminate, both, unroll=size <= _UNROLLED)[:, -1]
 
 
 def singular_values(rows: Float[Array, "n p"]) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:
@@ -65,16 +64,18 @@ def singular_values(rows: Float[Array, "n p"]) -> tuple[Float[Array, " p"], Floa
 def _triangle(rows: Float[Array, "n p"]) -> Float[Array, "p p"]:
     """Return the triangle R of rows = Q R, by Householder's reflections."""
     count, size = rows.shape
-    columns = rows.T
     index = np.arange(count)
-    for j in range(min(size, count - 1)):
+
+    def reflect(j: Array, columns: Float[Array, "p n"]) -> Float[Array, "p n"]:
         below = jnp.where(index >= j, columns[j], 0.0)
         length = jnp.sqrt(jnp.sum(below**2))
         head = columns[j, j]
         vector = below + jnp.where(index == j, jnp.where(head >= 0, length, -length), 0.0)
         square = jnp.sum(vector**2)
         scale = jnp.where(square > 0, 2.0 / jnp.where(square > 0, square, 1.0), 0.0)
-        columns = columns - scale * (columns @ vector)[:, None] * vector
+        return columns - scale * (columns @ vector)[:, None] * vector
+
+    columns = jax.lax.fori_loop(0, min(size, count - 1), reflect, rows.T, unroll=size <= _UNROLLED)
     return jnp.where(np.tri(size, dtype=bool), columns[:, :size], 0.0).T
 
 
