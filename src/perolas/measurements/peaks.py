@@ -186,8 +186,12 @@ def _measurement(points: Prepared, found: Found, shape: str, resolution: float) 
 
 
 def _solve(start: Peaks, points: Prepared, names: list[str], fix: Sequence[str], starts: int, seed: int) -> Estimate:
-    """Invert; where that ends badly, from more starts; where lines have changed places, from the right order."""
+    """Invert; where that ends early, go on, then from more starts; where lines changed places, put them in order."""
     estimate = invert(start, points.y, free=names, fix=fix, starts=starts, seed=seed, throw=False)
+    for _ in range(5):  # flat valleys, such as a wide line against the background, take many steps
+        if estimate.result != "max_steps":
+            break
+        estimate = invert(estimate.fitted()[0], points.y, free=names, fix=fix, starts=starts, seed=seed, throw=False)
     if estimate.result != "converged":
         estimate = invert(estimate.fitted()[0], points.y, free=names, fix=fix, starts=max(starts, 4), seed=seed)
     model = estimate.fitted()[0]

@@ -23,11 +23,13 @@ from scipy.signal import fftconvolve, find_peaks
 from scipy.special import gammaln, wofz, xlogy
 
 from perolas.core.units import FWHM_PER_SIGMA
+from perolas.measurements.evidence import DECISIVE
 
 Values = NDArray[np.float64]
 MOST = 8  # lines that "auto" goes up to
-DECISIVE = 10.0  # "very strong" on the scale of Kass and Raftery 1995
 _BLEND = 0.6  # of a width: lines closer than this are one line to us, unless their number is asked for
+_SHOULDER = 15.0  # a line without a maximum of its own must win by this much more
+_STANDING = 5.0  # times the usual bump: what a line must be higher than
 _SATELLITE = 0.06  # of a strong line's height: below this a smooth neighbour is taken for its shape
 
 
@@ -152,7 +154,7 @@ class Search:
                 return np.asarray(self._model(full(q), m)[1][:, free] * weight[:, None] / scale)
 
             if free.sum() < self.y.size:
-                end = least_squares(residual, p[free] * size, slope, method="lm", ftol=1e-7, xtol=1e-7, max_nfev=40)
+                end = least_squares(residual, p[free] * size, slope, method="lm", ftol=1e-7, xtol=1e-7, max_nfev=60)
                 p = full(end.x)
             expected = self._model(p, m)[0]
         c, a, g, l = p[: 4 * m].reshape(4, m)
@@ -267,20 +269,17 @@ class Search:
         best = None
         for line in tried:
             new = self._extended(found, line, background)
-            plausible = bool(
-                np.all(new.area > 0)
-                and np.all((new.position > self.x[0] - self.step) & (new.position < self.x[-1] + self.step))
-                and np.all(self.widths(new) < 2 * self.span)
-            )
-            if (
-                plausible
-                and (not strict or not self._is_shape(new))
-                and (best is None or new.log_likelihood > best.log_likelihood)
-            ):
+            fits = self.plausible(new) and not (strict and self._is_shape(new))
+            if fits and (best is None or new.log_likelihood > best.log_likelihood):
                 best = new
                 if not strict or new.log_likelihood > found.log_likelihood + 50:
                     break
         return best
+
+    def plausible(self, found: Found) -> bool:
+        """Whether the lines go up, lie on the axis and are not wider than twice the spectrum."""
+        inside = (found.position > self.x[0] - self.step) & (found.position < self.x[-1] + self.step)
+        return bool(np.all(found.area > 0) and np.all(inside) and np.all(self.widths(found) < 2 * self.span))
 
     def _extended(self, found: Found, line: tuple[float, float, float], background: Values) -> Found:
         """Return the fit that starts from the lines found, as they are, and one more."""
@@ -303,6 +302,13 @@ class Search:
         )
         return self._polish(p, m + 1, 2)
 
+    def pruned(self, found: Found) -> Found:
+        """Return the fit without its least significant line, started from the others as they are."""
+        keep = np.arange(found.position.size) != np.argmin(self.heights(found) * np.sqrt(self.widths(found)))
+        gauss, lorentz = (np.log(np.maximum(w[keep], 1e-3 * self.step)) for w in (found.gauss, found.lorentz))
+        p = np.concatenate([found.position[keep], found.area[keep], gauss, lorentz, found.background])
+        return self._polish(p, int(keep.sum()), 2)
+
     def _is_shape(self, found: Found) -> bool:
         """Whether one of the lines is rather the imperfect shape of a strong neighbour."""
         width, height = self.widths(found), self.heights(found)
@@ -315,12 +321,38 @@ class Search:
         wide = (width > 0.25 * self.span) & (height < _SATELLITE * height.max())
         return bool(np.any(wide) or np.any(width < self.step))
 
-    def blended(self, found: Found) -> bool:
-        """Whether two lines of like width lie closer than half of it: one asymmetric line would look the same."""
+    def standing(self, found: Found) -> float:
+        """Return how far the faintest line stands above the usual bumps of its own width in what is left over.
+
+        Bumps are judged by their median size, which one misfit does not move; lines wider than a fifteenth of the
+        spectrum have too few bumps to be judged by.
+        """
+        weight = self.weights(found.expected)
+        z = (self.y - found.expected) * weight
+        least = np.inf
+        for c, width, height in zip(found.position, self.widths(found) / self.step, self.heights(found), strict=True):
+            if width > z.size / 15:
+                continue
+            half = int(np.ceil(1.5 * width))
+            kernel = np.exp(-4 * np.log(2) * (np.arange(-half, half + 1) / max(width, 1.0)) ** 2)
+            norm = float(np.sqrt(np.sum(kernel**2)))
+            bumps = float(np.median(np.abs(fftconvolve(z, kernel, mode="same")))) / 0.6745 / norm
+            own = height * norm * weight[np.argmin(np.abs(self.x - c))]
+            least = min(least, own / max(bumps, 1e-300))
+        return float(least)
+
+    def has_shoulder(self, found: Found) -> bool:
+        """Whether the lines together have fewer maxima than lines."""
+        lines = found.expected - self.powers @ found.background
+        return find_peaks(np.concatenate([[-np.inf], lines, [-np.inf]]))[0].size < found.position.size
+
+    def closeness(self, found: Found) -> float:
+        """Return the least distance of two lines of like width, in widths of the narrower one (inf without a pair)."""
         order = np.argsort(found.position)
         c, w = found.position[order], self.widths(found)[order]
         narrow, wide = np.minimum(w[1:], w[:-1]), np.maximum(w[1:], w[:-1])
-        return bool(np.any((np.diff(c) < _BLEND * narrow) & (wide < 4 * narrow)))
+        near = np.where(wide < 4 * narrow, np.diff(c) / narrow, np.inf)
+        return float(near.min()) if near.size else np.inf
 
 
 def correlation_length(z: Values, free: int = 0) -> float:
@@ -382,14 +414,22 @@ def search(spectrum: Search, lines: int | None, guesses: tuple[float, ...] = ())
             missed = 0 if _bic(spectrum, new, 1.0) < _bic(spectrum, tried[-2], 1.0) else missed + 1
             if missed == 2 or spectrum.y.size < 4 * (len(tried) + 1) + spectrum.order + 1:
                 break
-    richest = tried[-1] if missed < 2 else tried[-3]
+    if strict:  # backwards as well: a set that stopped short of its minimum must not make one line more look better
+        for i in range(len(tried) - 2, 0, -1):
+            back = spectrum.pruned(tried[i + 1])
+            if back.log_likelihood > tried[i].log_likelihood and spectrum.plausible(back):
+                tried[i] = back
+    richest = _trusted(spectrum, tried if missed < 2 else tried[:-2])
     shares = max(richest.correlation, 1.0) * _spread(spectrum, richest)
     bic = [_bic(spectrum, t, shares) for t in tried]
-    blended = [spectrum.blended(t) for t in tried]
+    near = [spectrum.closeness(t) for t in tried]
+    blended = [c < _BLEND for c in near]
     chosen = len(tried) - 1
     if lines is None:
-        best = min(b for b, mixed in zip(bic, blended, strict=True) if not mixed)
-        chosen = next(i for i, b in enumerate(bic) if b <= best + DECISIVE and not blended[i])
+        asked = [b + _SHOULDER * spectrum.has_shoulder(t) for b, t in zip(bic, tried, strict=True)]
+        asked = [np.inf if mixed else b for b, mixed in zip(asked, blended, strict=True)]
+        asked = [a if spectrum.standing(t) > _STANDING else np.inf for a, t in zip(asked, tried, strict=True)]
+        chosen = next(i for i, b in enumerate(asked) if b <= min(asked) + DECISIVE)
     rows: list[dict[str, Any]] = [
         {
             "lines": i,
@@ -404,6 +444,14 @@ def search(spectrum: Search, lines: int | None, guesses: tuple[float, ...] = ())
         for i, (t, b) in enumerate(zip(tried, bic, strict=True))
     ]
     return tried[chosen], rows
+
+
+def _trusted(spectrum: Search, tried: list[Found]) -> Found:
+    """Return the richest set that leaves residuals to judge noise by: six independent ones for each parameter."""
+    for found in reversed(tried[1:]):
+        if found.correlation < 1.5 or 6 * _size(spectrum, found) <= spectrum.y.size / found.correlation:
+            return found
+    return tried[min(1, len(tried) - 1)]
 
 
 def _spread(spectrum: Search, found: Found) -> float:

@@ -87,6 +87,8 @@ def prepare(
     y = np.asarray(observation["signal"].values, dtype=np.float64)
     if not np.all(np.isfinite(y)):
         raise InputError(f"The signal has {np.sum(~np.isfinite(y))} values that are not numbers; remove them first.")
+    if np.ptp(y) == 0:
+        raise InputError(f"The signal has one value ({y[0]:g}) at every point, so there is nothing to fit.")
     unit, signal_unit = AXIS_UNITS[name], str(observation["signal"].attrs.get("units", "arb"))
     keep = np.ones(x.size, dtype=bool)
     if window is not None:
