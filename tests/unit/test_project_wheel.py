@@ -32,7 +32,7 @@ def test_wheel_runs_elsewhere(tmp_path: Path) -> None:
         p.relative_to(SOURCE).as_posix() for p in SOURCE.rglob("*") if p.is_file() and "__pycache__" not in p.parts
     }
     assert wanted <= inside, f"not in the wheel: {sorted(wanted - inside)}"
-    assert {".yaml", ".toml", ".html"} <= {Path(name).suffix for name in inside}
+    assert {".yaml", ".toml", ".j2"} <= {Path(name).suffix for name in inside}
 
     site = tmp_path / "site"
     python("-m", "pip", "install", "-qq", "--no-deps", "--target", str(site), str(wheel), folder=tmp_path)
