@@ -1,7 +1,9 @@
 """Run every benchmark, each in a process of its own, and print one table.
 
 `python benchmarks/run.py [--quick]`. Times are medians over rounds in which ours and the peer's loop take turns on the
-same cores, after compiling; memory is the peak of the whole process, which holds jax, the peer and the data.
+same cores, after compiling. `cpu_ratio` compares processor time instead: ours may use several cores at once, the loop
+only one, so an idle machine shows more than this in `ratio`. Memory is the peak of the whole process, which holds jax,
+the peer and the data.
 """
 
 from __future__ import annotations
