@@ -9,9 +9,10 @@ from perolas.core.observation import make_observation
 from perolas.core.parameter import replace
 from perolas.io import read
 from perolas.measurements import peaks
-from perolas.measurements.peaks_find import Search, correlation_length, search
+from perolas.measurements.peaks_find import search
 from perolas.measurements.peaks_model import Peaks
 from perolas.measurements.peaks_prepare import prepare
+from perolas.measurements.peaks_search import Search, correlation_length
 
 X = np.linspace(0.0, 200.0, 400)
 OPTIONS = dict(axis=None, laser=None, window=None, noise="auto", calibration_std=0.0)
@@ -106,7 +107,7 @@ def test_search_and_model_are_one_equation(shape):
     )
     signal, slope = spectrum._model(p, 2)
     assert np.allclose(signal, np.asarray(model.expected()), atol=1e-6 * signal.max())
-    for i in np.flatnonzero(spectrum._free(2)):
+    for i in np.flatnonzero(spectrum.free(2)):
         step = np.zeros(p.size)
         step[i] = 1e-6 * max(abs(p[i]), 1)
         rise = (spectrum._model(p + step, 2)[0] - spectrum._model(p - step, 2)[0]) / (2 * step[i])

@@ -28,10 +28,11 @@ from perolas.core.invert import invert
 from perolas.core.measurement import simulate as draw
 from perolas.core.noise import Gaussian, Poisson
 from perolas.core.parameter import expand, replace, slots, table, write_slots
-from perolas.measurements.peaks_find import MOST, Found, Search, search
+from perolas.measurements.peaks_find import MOST, search
 from perolas.measurements.peaks_judge import with_cautions, with_honest_errors, with_units
 from perolas.measurements.peaks_model import PARAMETERS_USED, REFERENCES, SHAPES, Peaks
 from perolas.measurements.peaks_prepare import Prepared, prepare
+from perolas.measurements.peaks_search import Found, Search
 
 __all__ = ["PARAMETERS", "PARAMETERS_USED", "REFERENCES", "Peaks", "example", "fit", "simulate"]
 

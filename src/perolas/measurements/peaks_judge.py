@@ -12,8 +12,8 @@ from scipy.ndimage import uniform_filter1d
 from perolas.core.estimate import Estimate
 from perolas.core.noise import Poisson
 from perolas.core.parameter import Slot
-from perolas.measurements.peaks_find import correlation_length
 from perolas.measurements.peaks_prepare import Prepared
+from perolas.measurements.peaks_search import correlation_length
 
 
 def with_units(estimate: Estimate, axis_unit: str, signal_unit: str) -> Estimate:
