@@ -125,8 +125,7 @@ class Crystal:
     def _structure(self) -> gemmi.SmallStructure:
         made = gemmi.SmallStructure()
         made.cell = gemmi.UnitCell(*(x / _NM_PER_ANGSTROM for x in self.cell[:3]), *self.cell[3:])
-        made.spacegroup_hm = self.space_group
-        made.determine_and_set_spacegroup("2")  # by the symbol; older gemmi cannot be told the group itself
+        made.spacegroup = gemmi.SpaceGroup(self.space_group)
         for site in self.sites:
             atom = gemmi.SmallStructure.Site()
             atom.label, atom.type_symbol, atom.element = site.label, site.element, gemmi.Element(site.element)
@@ -246,8 +245,7 @@ class Crystal:
         """Return the structure with occupancies such that a sum over all operations counts special positions once."""
         made = self._structure
         weighted = gemmi.SmallStructure()
-        weighted.cell, weighted.spacegroup_hm = made.cell, self.space_group
-        weighted.determine_and_set_spacegroup("2")
+        weighted.cell, weighted.spacegroup = made.cell, made.spacegroup
         for site in made.sites:
             atom = site.clone()
             atom.occ /= 1 + made.cell.is_special_position(site.fract, 0.4)  # images within 0.4 angstrom are itself

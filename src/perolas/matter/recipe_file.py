@@ -21,130 +21,34 @@ import tomllib
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from perolas.core import check
 from perolas.core.errors import InputError, one_line
-from perolas.matter import compounds, crystal, recipe_steps, written
+from perolas.matter import compounds, crystal, recipe_steps, recipe_treatments, written
 from perolas.matter.compounds import Compound
+from perolas.matter.recipe_tables import (
+    AddTable,
+    DisperseTable,
+    DissolveTable,
+    Head,
+    MakeTable,
+    Own,
+    ReactTable,
+    SizeTable,
+    Table,
+    TakeTable,
+    Value,
+    WashTable,
+)
 from perolas.matter.written import AMOUNT, CONCENTRATION, MASS, VOLUME
 
 MAX_BYTES = 1_000_000
 MAX_STEPS = 1000
 
-Text = Annotated[str, Field(min_length=1, max_length=300)]
-Value = Annotated[str, Field(max_length=100)] | int | float
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
 Known = dict[str, Compound]
-
-
-class Table(BaseModel):
-    """A table of a recipe file: closed to keys that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Head(Table):
-    """The table [recipe].
-
-    Attributes:
-        title: what is made.
-        source: where the recipe is from.
-        note: anything else.
-    """
-
-    title: Text
-    source: Annotated[str, Field(max_length=300)] = ""
-    note: Annotated[str, Field(max_length=2000)] = ""
-
-
-class Own(Table):
-    """A table [compound.NAME]: a compound that the package does not list, or lists otherwise.
-
-    Attributes:
-        formula: of one formula unit.
-        ions: formula of an ion -> number.
-        density: with a unit, e.g. "0.9(0.01) g/mL".
-        solubility: in water, e.g. "5.8 mol/kg".
-    """
-
-    formula: Text
-    ions: dict[str, float | int] = {}
-    density: Value | None = None
-    solubility: Value | None = None
-
-
-class AddTable(Table):
-    """`add`: a compound, its amount (mmol, mg, g or mL), and `of`: the stock solution whose volume the amount is."""
-
-    add: Text
-    amount: Value
-    of: Text | None = None
-    purity: Value = 1.0
-    std: Value | None = None
-    name: Name | None = None
-
-
-class ReactTable(Table):
-    """`react`: an equation; `conversion`: share of the limiting reagent that reacts."""
-
-    react: Text
-    conversion: Value = 1.0
-    name: Name | None = None
-
-
-class MakeTable(Table):
-    """`make`: a target phase from the ions in the pot; `conversion`: share of the limiting ion that goes into it."""
-
-    make: Text
-    conversion: Value = 1.0
-    name: Name | None = None
-
-
-class WashTable(Table):
-    """`wash`: what is kept; `recovery`: which share of it."""
-
-    wash: Text | Annotated[list[Text], Field(min_length=1, max_length=50)]
-    recovery: Value = 1.0
-    name: Name | None = None
-
-
-class DisperseTable(Table):
-    """`disperse`: a liquid, and its volume."""
-
-    disperse: Text
-    volume: Value
-    std: Value | None = None
-    name: Name | None = None
-
-
-class TakeTable(Table):
-    """`take`: the volume to go on with."""
-
-    take: Value
-    std: Value | None = None
-    name: Name | None = None
-
-
-class DissolveTable(Table):
-    """`dissolve`: a compound of the pot; `in`: a liquid of the pot."""
-
-    dissolve: Text
-    into: Annotated[Text, Field(alias="in")] = "water"
-    name: Name | None = None
-
-
-class SizeTable(Table):
-    """`size`: edge of the parent; `from`, `to`: phases; `keeps`: element that stays; `product`: edge wanted."""
-
-    size: Value
-    parent: Annotated[Text, Field(alias="from")]
-    to: Text
-    keeps: Text | None = None
-    product: Value | None = None
-    name: Name | None = None
 
 
 def _add(t: AddTable, known: Known) -> recipe_steps.Step:
@@ -153,7 +57,7 @@ def _add(t: AddTable, known: Known) -> recipe_steps.Step:
     allowed = (AMOUNT, MASS, VOLUME) if t.of is None else (VOLUME,)
     amount = written.quantity(t.amount, allowed, title, std=_std(t.std))
     if amount.unit == VOLUME and t.of is None:
-        recipe_steps.density_of(compound)
+        recipe_treatments.density_of(compound)
     stock = None if t.of is None else _stock(t.of, compound, known)
     return recipe_steps.Add(compound, amount, _share(t.purity, f"The purity of {compound.name}"), stock, t.name or "")
 
@@ -166,7 +70,7 @@ def _stock(text: str, solute: Compound, known: Known) -> recipe_steps.Stock:
     if amount.unit == CONCENTRATION:
         solvent = compounds.find(rest, known) if rest else None
         if solvent is not None:
-            recipe_steps.density_of(solvent)
+            recipe_treatments.density_of(solvent)
         return recipe_steps.Stock(amount, None, solvent)
     match = re.match(r"^([-+]?[\d.][^A-Za-zµ]*[A-Za-zµ]+(?:\^3)?)(?:\s+(?:of\s+)?(.+))?$", rest)
     if not match:
@@ -176,7 +80,7 @@ def _stock(text: str, solute: Compound, known: Known) -> recipe_steps.Stock:
     volume = written.quantity(match[1], (VOLUME,), f"{title}, its volume,")
     solvent = compounds.find(match[2], known) if match[2] else None
     if solvent is not None:
-        recipe_steps.density_of(solvent)
+        recipe_treatments.density_of(solvent)
     return recipe_steps.Stock(amount, volume, solvent)
 
 
@@ -223,24 +127,26 @@ def _make(t: MakeTable, known: Known) -> recipe_steps.Step:
 def _wash(t: WashTable, known: Known) -> recipe_steps.Step:
     kept = [t.wash] if isinstance(t.wash, str) else t.wash
     recovery = _share(t.recovery, "The recovery")
-    return recipe_steps.Wash(tuple(compounds.find(k, known) for k in kept), recovery, t.name or "")
+    return recipe_treatments.Wash(tuple(compounds.find(k, known) for k in kept), recovery, t.name or "")
 
 
 def _disperse(t: DisperseTable, known: Known) -> recipe_steps.Step:
     solvent = compounds.find(t.disperse, known)
-    recipe_steps.density_of(solvent)
+    recipe_treatments.density_of(solvent)
     volume = written.quantity(t.volume, (VOLUME,), f"The volume of {solvent.name}", std=_std(t.std))
-    return recipe_steps.Disperse(solvent, volume, t.name or "")
+    return recipe_treatments.Disperse(solvent, volume, t.name or "")
 
 
 def _take(t: TakeTable, known: Known) -> recipe_steps.Step:
-    return recipe_steps.Take(written.quantity(t.take, (VOLUME,), "The volume taken", std=_std(t.std)), t.name or "")
+    return recipe_treatments.Take(
+        written.quantity(t.take, (VOLUME,), "The volume taken", std=_std(t.std)), t.name or ""
+    )
 
 
 def _dissolve(t: DissolveTable, known: Known) -> recipe_steps.Step:
     solvent = compounds.find(t.into, known)
-    recipe_steps.density_of(solvent)
-    return recipe_steps.Dissolve(compounds.find(t.dissolve, known), solvent, t.name or "")
+    recipe_treatments.density_of(solvent)
+    return recipe_treatments.Dissolve(compounds.find(t.dissolve, known), solvent, t.name or "")
 
 
 def _size(t: SizeTable, known: Known) -> recipe_steps.Step:
@@ -254,7 +160,7 @@ def _size(t: SizeTable, known: Known) -> recipe_steps.Step:
         raise InputError(f"{parent.name} and {product.name} share no element.")
     edge = written.quantity(t.size, ("nm",), "The size")
     wanted = edge if t.product is None else written.quantity(t.product, ("nm",), "The product's size")
-    return recipe_steps.Size(parent, product, element, edge, wanted, t.name or "")
+    return recipe_treatments.Size(parent, product, element, edge, wanted, t.name or "")
 
 
 _VERBS: dict[str, tuple[type[Table], Callable[[Any, Known], recipe_steps.Step]]] = {
