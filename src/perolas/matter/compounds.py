@@ -69,7 +69,7 @@ def listed() -> dict[str, Compound]:
     found: dict[str, Compound] = {}
     for name, entry in _table()["compounds"].items():
         numbers = {
-            key: Given(f"{key} of {name}", entry[key]["value"], entry[key]["std"], unit)
+            key: Given(f"{key} of {name}", entry[key]["value"], entry[key]["std"], unit, _origin(entry[key]))
             for key, unit in (("density", "g/mL"), ("solubility", "mol/kg"))
             if key in entry
         }
@@ -77,10 +77,15 @@ def listed() -> dict[str, Compound]:
     for phase in map(crystal.phase, crystal.phases()):
         if phase.name == phase.formula:
             std = phase.density_g_cm3 * phase.molar_volume_std_cm3 / phase.molar_volume_cm3
-            density = Given(f"density of {phase.name}", phase.density_g_cm3, std, "g/mL")
+            origin = f"cell: {phase.source}, {phase.status}"
+            density = Given(f"density of {phase.name}", phase.density_g_cm3, std, "g/mL", origin)
             known = found.get(phase.formula) or make(phase.formula, phase.formula)
             found[phase.formula] = known.with_density(density)
     return found
+
+
+def _origin(entry: Mapping[str, Any]) -> str:
+    return ", ".join(dict.fromkeys([entry["source"], entry["status"]]))
 
 
 @cache

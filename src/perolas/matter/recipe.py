@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -82,7 +82,7 @@ class Recipe:
 
             def read(given: Given, number: int = number) -> float:
                 # An amount belongs to its step; the density or cell of a substance is the same number everywhere.
-                shared = given.name.startswith(("density of", "solubility of", "cell of"))
+                shared = bool(given.source) or given.name.startswith(("density of", "solubility of"))
                 name = given.name if shared else f"{given.name} (step {number + 1})"
                 used[name] = given
                 return max(given.value + shift.get(name, 0.0), 0.0)
@@ -162,6 +162,10 @@ class Balance:
                 variance[key] += ((up - down) / sides) ** 2
         return {k: RecipeQuantity(v, math.sqrt(variance[k]), unit, text) for k, (v, unit, text) in base.items()}
 
+    def rests_on(self) -> list[Given]:
+        """Return the numbers of substances that were used: densities, solubilities and cells, with their sources."""
+        return [g for g in self._used.values() if g.source]
+
     def to_json(self) -> dict[str, Any]:
         """Return the balance as JSON: quantities, species, atoms, sentences."""
 
@@ -184,6 +188,7 @@ class Balance:
             "removed": species(self.removed),
             "aside": species(self.aside),
             "elements": {e: {"added_mol": a, "accounted_mol": b} for e, (a, b) in self.elements().items()},
+            "rests_on": [asdict(g) for g in self.rests_on()],
             "conservation": self.conservation,
         }
 
@@ -205,6 +210,9 @@ class Balance:
                     mass = 1e3 * mol * compound.molar_mass_g_mol
                     called = "" if compound.name == f else f" ({compound.name})"
                     lines.append(f"  {mol_text(mol):>10}  {mass:9.4g} mg  {f}{called} {where}".rstrip())
+        if self.rests_on():
+            lines += ["", "Numbers of substances that this rests on"]
+            lines += [f"  {g.name}: {with_error(g.value, g.std)} {g.unit} ({g.source})" for g in self.rests_on()]
         lines += ["", f"Every atom is accounted for, to {max(self.conservation, 1e-16):.0e} of its amount."]
         return "\n".join(lines)
 

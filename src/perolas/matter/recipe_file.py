@@ -15,6 +15,7 @@ A step is named by its verb: add, react, make, wash, disperse, take, dissolve or
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -85,24 +86,43 @@ def _stock(text: str, solute: Compound, known: Known) -> recipe_steps.Stock:
 
 
 def _react(t: ReactTable, known: Known) -> recipe_steps.Step:
-    sides = re.split(r"\s*(?:->|→|=>)\s*", t.react.strip())
-    if len(sides) != 2 or not all(sides):
-        raise InputError(f'A reaction is written as "A + 2 B -> C", but is "{one_line(t.react, 80)}".')
-    left, right = (_side(side, known, t.react) for side in sides)
-    for what, get in (("atoms", lambda c: c.atoms), ("charge", lambda c: {"charge": c.charge})):
-        total: dict[str, float] = {}
-        for sign, side in ((1.0, left), (-1.0, right)):
+    """Read one reaction, or several that compete: these go on together in fixed shares, as one summed reaction does."""
+    texts = [t.react] if isinstance(t.react, str) else t.react
+    shares = [float(x) for x in t.shares] or [1.0] * len(texts)
+    if len(shares) != len(texts) or not all(math.isfinite(x) and x > 0 for x in shares):
+        raise InputError(f"{len(texts)} reactions need as many positive shares.")
+    net: dict[str, float] = {}
+    met: Known = {}
+    for text, share in zip(texts, shares, strict=True):
+        for sign, side in zip((-1.0, 1.0), _equation(text, known), strict=True):
             for n, compound in side:
-                for key, count in get(compound).items():
-                    total[key] = total.get(key, 0.0) + sign * n * count
-        off = {k: v for k, v in total.items() if abs(v) > 1e-9}
-        if off:
-            key, value = next(iter(off.items()))
-            side_name = "left" if value > 0 else "right"
-            more = f"{abs(value):g} more {key}" if what == "atoms" else f"{abs(value):g} more charges"
-            raise InputError(f'"{one_line(t.react, 80)}" is not balanced: {more} on the {side_name}.')
-    share = _share(t.conversion, "The conversion")
-    return recipe_steps.React(tuple(left), tuple(right), share, one_line(t.react, 120), t.name or "")
+                met[compound.formula] = compound
+                net[compound.formula] = net.get(compound.formula, 0.0) + sign * n * share / sum(shares)
+    left = tuple((-n, met[f]) for f, n in net.items() if n < -1e-12)
+    right = tuple((n, met[f]) for f, n in net.items() if n > 1e-12)
+    if not left:
+        raise InputError(f'"{one_line(texts[0], 80)}" changes nothing.')
+    conversion = _share(t.conversion, "The conversion")
+    shown = "; ".join(one_line(text, 120) for text in texts)
+    return recipe_steps.React(left, right, conversion, shown, t.name or "")
+
+
+def _equation(text: str, known: Known) -> list[list[tuple[float, Compound]]]:
+    """Return the two sides of a reaction that balances."""
+    sides = re.split(r"\s*(?:->|→|=>)\s*", text.strip())
+    if len(sides) != 2 or not all(sides):
+        raise InputError(f'A reaction is written as "A + 2 B -> C", but is "{one_line(text, 80)}".')
+    left, right = (_side(side, known, text) for side in sides)
+    total: dict[str, float] = {}
+    for sign, side in ((1.0, left), (-1.0, right)):
+        for n, compound in side:
+            for key, count in (*compound.atoms.items(), ("charge", compound.charge)):
+                total[key] = total.get(key, 0.0) + sign * n * count
+    for key, value in total.items():
+        if abs(value) > 1e-9:
+            where = "left" if value > 0 else "right"
+            raise InputError(f'"{one_line(text, 80)}" is not balanced: {abs(value):g} more {key} on the {where}.')
+    return [left, right]
 
 
 def _side(text: str, known: Known, whole: str) -> list[tuple[float, Compound]]:

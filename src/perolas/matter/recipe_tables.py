@@ -59,9 +59,10 @@ class AddTable(Table):
 
 
 class ReactTable(Table):
-    """`react`: an equation; `conversion`: share of the limiting reagent that reacts."""
+    """`react`: an equation, or several that compete in `shares`; `conversion`: of the limiting reagent."""
 
-    react: Text
+    react: Text | Annotated[list[Text], Field(min_length=1, max_length=20)]
+    shares: Annotated[list[float | int], Field(max_length=20)] = []
     conversion: Value = 1.0
     name: Name | None = None
 

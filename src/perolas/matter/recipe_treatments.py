@@ -153,11 +153,12 @@ class Size:
     def run(self, pot: Pot, read: Read) -> None:
         """Note volume ratio, edge of the one-to-one product, and parents for a product of the size wanted."""
 
-        def volume(found: crystal.Crystal) -> float:
-            given = Given(f"cell of {found.name}", found.molar_volume_cm3, found.molar_volume_std_cm3, "cm^3/mol")
+        def each(found: crystal.Crystal) -> float:
+            volume, std = found.molar_volume_cm3, found.molar_volume_std_cm3
+            given = Given(f"cell of {found.name}", volume, std, "cm^3/mol", f"{found.source}, {found.status}")
             return read(given) / (found.contents[self.element] / found.formula_units)
 
-        ratio = volume(self.product) / volume(self.parent)
+        ratio = each(self.product) / each(self.parent)
         edge, wanted = read(self.edge), read(self.wanted)
         one, many = edge * ratio ** (1 / 3), (wanted / edge) ** 3 / ratio
         prefix, e = (f"{self.name}_" if self.name else ""), self.element

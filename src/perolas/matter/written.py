@@ -25,12 +25,14 @@ class Given:
         name: what it is; numbers with the same name are the same number.
         value, std: in `unit`.
         unit: of both.
+        source: where a number of a substance is from, and whether it was checked; empty for what the recipe says.
     """
 
     name: str
     value: float
     std: float
     unit: str
+    source: str = ""
 
 
 def quantity(

@@ -72,10 +72,11 @@ def test_contents_and_density_are_pymatgens(name):
 
 @pytest.mark.parametrize("name", PHASES)
 def test_reflections_are_pymatgens(name):
-    """d to 1e-6; intensities to 2.5 % of the strongest line and 6 % of themselves.
+    """d to 2e-6; intensities to 0.2 % of the strongest line and 1 % of themselves.
 
-    pymatgen takes another parametrisation of the form factors (electron-scattering tables turned round by Mott-Bethe),
-    which differs from International Tables C by up to 3 % in f, most for Cs and Pb at small angles.
+    The codes agree to 0.16 and 0.8 % at worst. What is left is the form factors: pymatgen has another fit to them
+    (electron-scattering tables turned round by Mott-Bethe) than International Tables C. pymatgen merges near lines
+    and gives their mean d, hence 2e-5 there.
     """
     found = crystal.phase(name)
     other = in_pymatgen(found)
@@ -95,7 +96,7 @@ def test_reflections_are_pymatgens(name):
             assert pattern.d_hkls[nearest] == pytest.approx(d, rel=2e-6 if len(pattern.hkls[nearest]) == 1 else 2e-5)
         sums[nearest] += value
     sums *= 100 / sums.max()
-    assert np.all(np.abs(sums - pattern.y) < np.minimum(2.5, 0.15 + 0.06 * pattern.y)), np.c_[
+    assert np.all(np.abs(sums - pattern.y) < 0.05 + np.minimum(0.15, 0.01 * pattern.y)), np.c_[
         pattern.x, sums, pattern.y
     ]
 

@@ -98,6 +98,26 @@ def test_reactions_go_in_order():
     assert found.limiting[1].startswith("Lead bromide is limiting in")
 
 
+def test_reactions_compete():
+    """By hand: one of three parts of the bromide goes one way, two the other; PbBr2 takes part in both."""
+    found = balance(
+        'add = "CsBr"\namount = "9 mmol"',
+        'add = "PbBr2"\namount = "5 mmol"',
+        'react = ["CsBr + PbBr2 -> CsPbBr3", "CsBr + 2 PbBr2 -> CsPb2Br5"]\nshares = [1, 2]',
+    )
+    q = numbers(found)
+    assert (q["made_CsPbBr3"], q["made_CsPb2Br5"]) == (pytest.approx(1.0), pytest.approx(2.0))
+    assert q["final_CsBr"] == pytest.approx(6.0)
+    assert found.limiting[0].startswith("Lead bromide is limiting in")
+
+
+def test_it_says_what_it_rests_on(paper):
+    used = {g.name: g for g in paper.rests_on()}
+    assert used["solubility of caesium bromide"].source == "crystran2023, unchecked"
+    assert "cell of CsPbBr3" in used
+    assert "solubility of caesium bromide: 5.8 ± 1.0 mol/kg (crystran2023, unchecked)" in str(paper)
+
+
 def test_treatments_by_hand():
     found = balance(
         'add = "CsBr"\namount = "10 mmol"',
