@@ -11,6 +11,7 @@ from typing import Any
 
 from perolas.core import check
 from perolas.core.errors import InputError, one_line
+from perolas.matter.parameters_tables import look_up, tables
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,46 @@ def library() -> dict[str, PhysicalParameter]:
             if name in found:
                 raise InputError(f'The parameter "{name}" stands in two files; keep one.')
             found[name] = PhysicalParameter(name=name, **{**entry, "value": float(entry["value"])})
+    found.update({name: from_table(name, table.reference_nm) for name, table in tables().items()})
     return found
+
+
+def from_table(name: str, wavelength_nm: float) -> PhysicalParameter:
+    """Return what a table says at one wavelength, as a parameter.
+
+    Args:
+        name: of the table, see `perolas.matter.parameters_tables.tables`.
+        wavelength_nm: where to read it, nm.
+
+    Returns:
+        n (and k, in the meaning) or the absorption coefficient, with the table's source.
+
+    Raises:
+        InputError: the wavelength lies outside the table.
+    """
+    table = tables()[name]
+    low, high = table.range_nm
+    if not low <= wavelength_nm <= high:
+        raise InputError(
+            f'The wavelength {wavelength_nm:g} nm lies outside the table "{name}", which holds {table.range_text}.'
+        )
+    values = look_up(table, wavelength_nm)
+    meaning, beyond = table.meaning, table.extrapolated_nm
+    if len(values) > 1 and values[1] > 0:
+        std_k = values[1] * table.std_k_relative
+        meaning += f"; this is n, and k = {values[1]:.3g}" + (f" ± {std_k:.1g}" if std_k else "")
+    return PhysicalParameter(
+        name=name,
+        value=values[0],
+        unit="cm-1" if table.is_absorption else "1",
+        std=values[0] * table.relative_std if table.is_absorption else table.std_n,
+        meaning=meaning,
+        conditions=f"at {wavelength_nm:g} nm; {table.conditions}",
+        source=table.source,
+        status=table.status,
+        place=table.place,
+        validity=table.range_text + (f", extrapolated in {beyond[0]:g}-{beyond[1]:g} nm" if beyond else ""),
+    )
 
 
 def parameter_value(name: str) -> float:
@@ -110,26 +150,59 @@ def find(query: str) -> list[PhysicalParameter]:
     """Return the parameters that a query such as ``"CsPbBr3 radiative rate"`` means, best first.
 
     Args:
-        query: words of the name, meaning or species, in any order.
+        query: words of the name, meaning or species, in any order and by their beginnings; ``"at 400 nm"`` reads
+            tables at that wavelength.
 
     Returns:
         Those that hold every word; where there are none, those that hold the most.
 
     Raises:
-        InputError: nothing fits at all.
+        InputError: nothing fits at all, or the wavelength lies outside every table that fits.
     """
-    words = [w for w in re.split(r"[\s._,]+", query.lower()) if w]
+    at = _WAVELENGTH.search(query)
+    text = (query[: at.start()] + query[at.end() :] if at else query).lower()
+    for short, long in _SYNONYMS.items():
+        text = re.sub(rf"\b{short}\b", long, text)
+    words = [w for w in _words(text) if w not in _IDLE]
     scored = []
     for item in library().values():
-        name = item.name.lower()
-        text = f"{name.replace('.', ' ').replace('_', ' ')} {item.meaning.lower()} {item.species}"
-        hits = sum(w in text for w in words)
-        scored.append((name != query.lower(), -hits, -sum(w in name for w in words), len(name), item))
-    scored.sort(key=lambda row: row[:4])
-    best = scored[0]
-    if not words or -best[1] == 0:
+        if item.name.lower() == query.strip().lower():
+            return [item]
+        name = _words(item.name)
+        hits = sum(_held(w, name) or _held(w, _words(f"{item.meaning} {item.species}")) for w in words)
+        scored.append((-hits, -sum(_held(w, name) for w in words), len(item.name), item))
+    scored.sort(key=lambda row: row[:3])
+    if not words or scored[0][0] == 0:
         raise InputError(f'No parameter fits "{one_line(query, 60)}"; try words such as "Pb 4f splitting".')
-    return [row[4] for row in scored if row[:2] == best[:2]]
+    best = [row[3] for row in scored if row[0] == scored[0][0]]
+    return _at_wavelength(best, float(at.group(1))) if at else best
+
+
+_WAVELENGTH = re.compile(r"\b(?:at\s+)?(\d{3,4}(?:\.\d+)?)\s*nm\b")
+_IDLE = {"a", "an", "at", "for", "from", "in", "is", "of", "the", "what"}
+_SYNONYMS = {"bandgap": "band gap", "plqy": "quantum yield", "2pa": "two photon absorption", "pl": "emission"}
+
+
+def _words(text: str) -> list[str]:
+    return [w for w in re.split(r"[^a-z0-9+]+", text.lower()) if w]
+
+
+def _held(word: str, words: list[str]) -> bool:
+    """Tell whether a word is there, by its beginning ("lifetime" finds "lifetimes", and the other way round)."""
+    return any(w.startswith(word) or (len(w) > 3 and word == w + "s") for w in words)
+
+
+def _at_wavelength(items: list[PhysicalParameter], wavelength_nm: float) -> list[PhysicalParameter]:
+    found: list[PhysicalParameter] = []
+    refused = None
+    for item in items:
+        try:
+            found.append(from_table(item.name, wavelength_nm) if item.name in tables() else item)
+        except InputError as error:  # another table may reach that far
+            refused = error
+    if not found and refused:
+        raise refused
+    return found
 
 
 def info(query: str) -> str:
