@@ -54,6 +54,12 @@ def _wrong(name: str, linear: tuple[str, ...], change: Callable[[Any], Any]) -> 
     return lambda counts: change(_scale(name, linear)(counts))
 
 
+def _with_a_fourth_line(m: Any) -> Any:
+    """Return the spectrum with one more line than the model has, where no other line can take it in."""
+    more = {"position": 100.0, "area": 0.3 * m.area[0], "fwhm_gauss": 5.0, "fwhm_lorentz": 4.0}
+    return replace(m, **{field: jnp.append(getattr(m, field), value) for field, value in more.items()})
+
+
 TRPL = ("amplitude", "background", "scatter")
 XPS = ("area", "background_counts", "slope")
 PEAKS = ("area", "background")
@@ -74,8 +80,6 @@ SYSTEMS = {
     "peaks": System(
         "peaks",
         _scale("peaks", PEAKS),
-        _wrong(
-            "peaks", PEAKS, lambda m: replace(m, fwhm_lorentz=m.fwhm_lorentz.at[0].add(6 * m.fwhm_lorentz[0] + 10.0))
-        ),
+        _wrong("peaks", PEAKS, _with_a_fourth_line),
     ),
 }

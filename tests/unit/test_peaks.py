@@ -10,7 +10,7 @@ import pytest
 from scipy.ndimage import uniform_filter1d
 
 from perolas.core.errors import InputError
-from perolas.core.invert import pose
+from perolas.core.invert import invert, pose
 from perolas.core.noise import Gaussian, UnknownGaussian
 from perolas.core.observation import make_observation
 from perolas.core.parameter import replace
@@ -271,3 +271,24 @@ def test_registered_parameters_are_those_of_the_library():
     assert set(peaks.PARAMETERS_USED) <= set(library())
     assert set(peaks.REFERENCES) <= set(sources())
     assert replace(peaks.example(), resolution=0.0).resolution == 0.0
+
+
+def test_a_width_that_is_not_there_ends_on_its_bound():
+    # A pure Lorentzian: its Gaussian width adds in squares, so that gradient and Fisher information vanish together.
+    x = np.linspace(0.0, 100.0, 201)
+    rng = np.random.default_rng(3)
+    y = 50.0 * 20.0**2 / 4 / ((x - 48.0) ** 2 + 20.0**2 / 4) + rng.normal(0, 1.0, x.size)
+    model = Peaks(
+        position=[47.0],
+        area=[1500.0],
+        fwhm_gauss=[4.0],
+        fwhm_lorentz=[18.0],
+        background=[0.0],
+        axis_values=x,
+        noise=UnknownGaussian(),
+    )
+    for gauss in (4.0, 1e-6, 1e-12):
+        start = replace(model, fwhm_gauss=jnp.asarray([gauss]))
+        estimate = invert(start, y, free=("position", "area", "fwhm_gauss", "fwhm_lorentz", "background"), throw=False)
+        assert estimate.result == "converged", gauss
+        assert abs(estimate["fwhm_lorentz_1"].value - 20.0) < 4 * estimate["fwhm_lorentz_1"].std

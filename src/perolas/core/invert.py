@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,35 +15,14 @@ import xarray as xr
 from jaxtyping import Array
 
 from perolas.core import THREADS_ARE_SAFE, check
+from perolas.core.ending import Fit, finish, finish_carefully
 from perolas.core.errors import FitError, InputError
 from perolas.core.estimate import RESULTS, Estimate
-from perolas.core.linalg import singular_values
 from perolas.core.measurement import AbstractMeasurement
 from perolas.core.noise import Poisson
 from perolas.core.parameter import Slot, expand, read_slot, slots
-from perolas.core.problem import Bijection, Problem, Tie, Vector
-from perolas.core.solver import CONVERGED, LevenbergMarquardt, jacobian, local_model, minimise
-
-# Directions in which the (column-scaled) data carry less than this, relative to the best one, are called empty.
-_EMPTY = 1e-7
-
-
-class Fit(NamedTuple):
-    """What one fit leaves behind; under `vmap` every array has the batch in front."""
-
-    x: Vector
-    values: Array  # free parameters, then derived quantities
-    covariance: Array
-    empty: Array  # which of them the data cannot determine
-    null: Array  # directions (columns) in scaled parameters, with ...
-    null_mask: Array  # ... which columns are empty
-    chi2: Array
-    log_likelihood: Array
-    cost: Array
-    steps: Array
-    code: Array
-    expected: Array
-    agreeing: Array
+from perolas.core.problem import Bijection, Problem, Tie
+from perolas.core.solver import CONVERGED, LevenbergMarquardt, Minimum, local_model, minimise
 
 
 def invert(
@@ -220,68 +199,28 @@ def _axes(problem: Problem, batch: int) -> Problem:
     return axes
 
 
-def _one(problem: Problem, key: Array, starts: int, settings: LevenbergMarquardt) -> Fit:
+def _search(problem: Problem, key: Array, starts: int, settings: LevenbergMarquardt) -> tuple[Minimum, Array]:
+    """Return the best end of all starts, and how many starts ended there."""
     first = problem.start()
-    if starts > 1:
-        box = Bijection.of(problem.free, first)
-        u = box.inverse(first)
-        near = local_model(problem, first, box.slope(u))
-        reach = 10.0 / jnp.sqrt(jnp.maximum(jnp.diagonal(near.fisher), 1e-300))
-        unbounded = np.array([kind == "none" for kind in box.kinds])
-        reach = jnp.where(unbounded, jnp.minimum(reach, 0.3 * jnp.abs(u) + 1e-3), 1.0)
-        noise = jax.random.normal(key, (starts - 1, first.size))
-        points = jnp.concatenate([first[None], jax.vmap(box.forward)(u + reach * noise)])
-        ends = jax.vmap(lambda p: minimise(problem, p, settings))(points)
-        best = jnp.argmin(jnp.where(jnp.isfinite(ends.cost), ends.cost, jnp.inf))
-        agreeing = jnp.sum(ends.cost <= ends.cost[best] + 0.01)
-        end = jax.tree.map(lambda leaf: leaf[best], ends)
-    else:
-        end, agreeing = minimise(problem, first, settings), jnp.asarray(1)
-    return _finish(problem, end.x, end.cost, end.steps, end.code, agreeing)
+    if starts == 1:
+        return minimise(problem, first, settings), jnp.asarray(1)
+    box = Bijection.of(problem.free, first)
+    u = box.inverse(first)
+    near = local_model(problem, first, box.slope(u))
+    reach = 10.0 / jnp.sqrt(jnp.maximum(jnp.diagonal(near.fisher), 1e-300))
+    unbounded = np.array([kind == "none" for kind in box.kinds])
+    reach = jnp.where(unbounded, jnp.minimum(reach, 0.3 * jnp.abs(u) + 1e-3), 1.0)
+    noise = jax.random.normal(key, (starts - 1, first.size))
+    points = jnp.concatenate([first[None], jax.vmap(box.forward)(u + reach * noise)])
+    ends = jax.vmap(lambda p: minimise(problem, p, settings))(points)
+    best = jnp.argmin(jnp.where(jnp.isfinite(ends.cost), ends.cost, jnp.inf))
+    agreeing = jnp.sum(ends.cost <= ends.cost[best] + 0.01)
+    return jax.tree.map(lambda leaf: leaf[best], ends), agreeing
 
 
-def _finish(problem: Problem, x: Vector, cost: Array, steps: Array, code: Array, agreeing: Array) -> Fit:
-    """Compute errors, derived quantities and quality of fit at the end point."""
-    noise = problem.measurement.noise
-    mean, jac = jacobian(problem, x)
-    weight = noise.weight(problem.signal, mean)
-    rows = jnp.concatenate([(jac * jnp.sqrt(weight)).T, jnp.diag(jnp.sqrt(problem.prior_precision))])
-    size = jnp.linalg.norm(rows, axis=0)
-    size = jnp.where(size > 0, size, 1.0)
-    # Singular values of the tall matrix: they keep the digits that forming the Fisher matrix would square away.
-    strength, vectors = singular_values(rows / size)
-    directions = vectors.T
-    null_mask = strength <= _EMPTY * jnp.maximum(strength[0], 1e-300)
-    inverse = jnp.where(null_mask, 0.0, 1.0 / jnp.where(null_mask, 1.0, strength))
-    root = (directions.T * inverse) / size[:, None]
-
-    def values(point: Vector) -> Array:
-        derived = problem.seen(point).derived()
-        return jnp.concatenate([point, jnp.stack(list(derived.values())) if derived else jnp.zeros(0)])
-
-    value, change = values(x), jax.jacfwd(values)(x)
-    freedom = max(problem.signal.shape[-1] - len(problem.free), 1)
-    chi2 = jnp.sum(weight * (problem.signal - mean) ** 2)
-    variance = jnp.where(noise.scale_is_estimated, chi2 / freedom, 1.0)
-    spread = change @ root
-    scaled = change / size
-    lost = jnp.linalg.norm((scaled @ directions.T) * null_mask, axis=1)
-    empty = lost > 0.03 * jnp.maximum(jnp.linalg.norm(scaled, axis=1), 1e-300)
-    return Fit(
-        x,
-        value,
-        spread @ spread.T * variance,
-        empty,
-        directions.T,
-        null_mask,
-        jnp.where(noise.scale_is_estimated, jnp.nan, chi2 / freedom),
-        noise.log_likelihood(problem.signal, mean),
-        cost,
-        steps,
-        jnp.where(jnp.all(jnp.isfinite(value)), code, 3),
-        mean,
-        agreeing,
-    )
+def _one(problem: Problem, key: Array, starts: int, settings: LevenbergMarquardt) -> Fit:
+    end, agreeing = _search(problem, key, starts, settings)
+    return finish_carefully(problem, end, agreeing)
 
 
 # A single fit runs in milliseconds but takes seconds to compile: leave out the passes that cost most and gain least.
@@ -289,9 +228,21 @@ _solve = eqx.filter_jit(_one, compiler_options={"xla_llvm_disable_expensive_pass
 
 
 @eqx.filter_jit
-def _solve_chunk(problem: Problem, axes: Any, key: Array, starts: int, settings: LevenbergMarquardt) -> Fit:
-    keys = jax.random.split(key, problem.signal.shape[0])
-    return eqx.filter_vmap(lambda p, k: _one(p, k, starts, settings), in_axes=(axes, 0))(problem, keys)
+def _solve_chunk(
+    problem: Problem, axes: Any, keys: Array, starts: int, settings: LevenbergMarquardt
+) -> tuple[Fit, Minimum, Array]:
+    def one(problem: Problem, key: Array) -> tuple[Fit, Minimum, Array]:
+        end, agreeing = _search(problem, jax.random.wrap_key_data(key), starts, settings)
+        fit, doubtful = finish(problem, end, agreeing)
+        return fit, end, doubtful
+
+    fits, ends, doubtful = eqx.filter_vmap(one, in_axes=(axes, 0))(problem, keys)
+    return fits, ends, jnp.any(doubtful)
+
+
+@eqx.filter_jit
+def _finish_chunk(problem: Problem, axes: Any, ends: Minimum, agreeing: Array) -> Fit:
+    return eqx.filter_vmap(finish_carefully, in_axes=(axes, 0, 0))(problem, ends, agreeing)  # type: ignore[no-any-return]
 
 
 def _run_batch(problem: Problem, batch: int, key: Array, starts: int, settings: LevenbergMarquardt) -> Fit:
@@ -299,12 +250,15 @@ def _run_batch(problem: Problem, batch: int, key: Array, starts: int, settings: 
     axes = _axes(problem, batch)
     arrays, rest = eqx.partition(problem, jax.tree.map(lambda a: a == 0, axes, is_leaf=lambda v: v is None))
     arrays = jax.tree.map(np.asarray, arrays)
+    keys = np.asarray(jax.random.key_data(jax.random.split(key, batch)))
     chunk = min(settings.chunk, batch)
 
     def solve(first: int) -> Fit:
         index = np.minimum(np.arange(first, first + chunk), batch - 1)  # the last chunk repeats its last element
         part = eqx.combine(jax.tree.map(lambda leaf: jnp.asarray(leaf[index]), arrays), rest)
-        fit = _solve_chunk(part, axes, jax.random.fold_in(key, first), starts, settings)
+        fit, ends, doubtful = _solve_chunk(part, axes, jnp.asarray(keys[index]), starts, settings)
+        if doubtful:
+            fit = _finish_chunk(part, axes, ends, fit.agreeing)
         return jax.tree.map(lambda leaf: np.asarray(leaf)[: batch - first], fit)
 
     firsts = range(0, batch, chunk)

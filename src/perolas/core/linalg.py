@@ -28,9 +28,22 @@ def solve_positive(matrix: Float[Array, "p p"], right: Float[Array, " p"]) -> Fl
     Returns:
         The solution, shape (p,); NaN where the matrix is not positive definite.
     """
-    size = right.shape[-1]
-    if size > _LARGEST:
+    if right.shape[-1] > _LARGEST:
         return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), right)
+    return _eliminated(matrix, right[:, None])[:, -1]
+
+
+def inverse_positive(matrix: Float[Array, "p p"]) -> Float[Array, "p p"]:
+    """Return the inverse of a symmetric positive definite matrix, shape (p, p); NaN where it is not one."""
+    size = matrix.shape[-1]
+    if size > _LARGEST:
+        return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), jnp.eye(size))
+    return _eliminated(matrix, jnp.eye(size))[:, size:]
+
+
+def _eliminated(matrix: Float[Array, "p p"], right: Float[Array, "p q"]) -> Float[Array, "p r"]:
+    """Return [matrix, right] with the matrix turned into the identity by row operations."""
+    size = matrix.shape[-1]
     index = np.arange(size)
 
     def eliminate(j: Array, both: Float[Array, "p q"]) -> Float[Array, "p q"]:
@@ -38,8 +51,8 @@ def solve_positive(matrix: Float[Array, "p p"], right: Float[Array, " p"]) -> Fl
         row = both[j] / jnp.where(both[j, j] > 0, both[j, j], jnp.nan)
         return jnp.where((index == j)[:, None], row, both - both[:, j][:, None] * row)
 
-    both = jnp.concatenate([matrix, right[:, None]], axis=1)
-    return jax.lax.fori_loop(0, size, eliminate, both, unroll=size <= _UNROLLED)[:, -1]
+    both = jnp.concatenate([matrix, right], axis=1)
+    return jax.lax.fori_loop(0, size, eliminate, both, unroll=size <= _UNROLLED)
 
 
 def singular_values(rows: Float[Array, "n p"]) -> tuple[Float[Array, " p"], Float[Array, "p p"]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -74,6 +74,20 @@ class AbstractMeasurement(eqx.Module):
     @abstractmethod
     def derived(self) -> dict[str, Float[Array, ""]]:
         """Return the derived quantities as scalars; keys are in `derived_table` (vectors: `name_1`, `name_2`)."""
+
+
+@runtime_checkable
+class WithColumns(Protocol):
+    """A measurement that writes its derivatives out, because thousands of its fits run as one batch."""
+
+    def expected_with_columns(
+        self, fields: frozenset[str]
+    ) -> tuple[Float[Array, " n"], dict[str, list[Float[Array, " n"]]]]:
+        """Return the expected signal, shape (n,), with its derivatives: field -> one of shape (n,) for each element.
+
+        Args:
+            fields: those that vary; others may be left out, and one that is not written out must be.
+        """
 
 
 def observe(measurement: AbstractMeasurement, state: Any = None) -> AbstractMeasurement:

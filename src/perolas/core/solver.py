@@ -9,7 +9,7 @@ batch: see docs/decisions/0003-own-levenberg-marquardt.md for the comparison.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from perolas.core.linalg import solve_positive
+from perolas.core.measurement import WithColumns
 from perolas.core.problem import Bijection, Problem, Vector
 
 # Result codes inside a batch, where nothing may raise; `perolas.core.estimate.RESULTS` has their sentences.
@@ -29,6 +30,10 @@ _CLOSE = 1e-6
 _REACH = 2.0
 # Nearer than exp(-16) of its scale to a bound is on it; going on would underflow, and there would be no way back.
 _EDGE = 16.0
+# Pushed to its bound, nearer than exp(-8) of its scale, with less than this to win there (minus log-likelihood, in
+# units of the noise): on it too. A width that adds in squares needs this: its Fisher information vanishes as fast as
+# its gradient, and promises a gain that is never there.
+_NEAR, _NEGLIGIBLE = 8.0, 1e-8
 _MOST_IDLE = 15
 
 
@@ -40,13 +45,13 @@ class LevenbergMarquardt:
         tol: it stops when the step still to come would lower minus the log-likelihood by less than this; 1e-13 means
             that no parameter is further than 5e-7 of its standard error from the minimum.
         max_steps: it gives up after this many steps.
-        chunk: batch elements solved together; about 64 is fastest for small fits.
+        chunk: batch elements solved together; about 128 is fastest for small fits.
         threads: chunks solved at the same time; None: one for each core. Results do not depend on it.
     """
 
     tol: float = 1e-13
     max_steps: int = 200
-    chunk: int = 64
+    chunk: int = 128
     threads: int | None = None
 
 
@@ -80,7 +85,16 @@ class _State(NamedTuple):
 
 
 def jacobian(problem: Problem, x: Vector) -> tuple[Float[Array, " n"], Float[Array, "p n"]]:
-    """Return the expected signal and its derivative with respect to each free parameter."""
+    """Return the expected signal and its derivative with respect to each free parameter.
+
+    A measurement may write its derivatives out (`expected_with_columns`); where only its own parameters vary, each on
+    its own, those are used as they are.
+    """
+    if isinstance(problem.measurement, WithColumns) and problem.state is None and not problem.ties:
+        seen: Any = problem.seen(x)
+        mean, columns = seen.expected_with_columns(frozenset(s.field for s in problem.free))
+        if all(s.field in columns for s in problem.free):
+            return mean, jnp.stack([columns[s.field][s.index or 0] for s in problem.free])
     mean, push = jax.linearize(problem.expected, x)
     return mean, jax.vmap(push)(jnp.eye(x.size))
 
@@ -124,10 +138,16 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
     highest = jnp.where(np.array([kind == "both" for kind in box.kinds]), jnp.maximum(u0, 0.0) + _EDGE, jnp.inf)
     freedom = max(problem.signal.shape[-1] - len(problem.free), 1)
 
+    def scale_of(cost: Float[Array, ""]) -> Float[Array, ""]:
+        return jnp.where(problem.measurement.noise.scale_is_estimated, 2 * cost / freedom, 1.0)
+
     def at(u: Vector) -> Local:
         local = local_model(problem, box.forward(u), box.slope(u))
         # On its bound and pushed outwards: it stays there, and takes no part in the step until the push turns.
-        outwards = ((u <= lowest) & (local.gradient > 0)) | ((u >= highest) & (local.gradient < 0))
+        negligible = jnp.abs(local.gradient) < _NEGLIGIBLE * scale_of(local.cost)
+        low = (u <= lowest) | ((u <= lowest + _EDGE - _NEAR) & negligible)
+        high = (u >= highest) | ((u >= highest - _EDGE + _NEAR) & negligible)
+        outwards = (low & (local.gradient > 0)) | (high & (local.gradient < 0))
         keep = jnp.where(outwards, 0.0, 1.0)
         others = jnp.where(np.eye(u.size, dtype=bool), 1.0, keep[:, None] * keep)
         return local._replace(gradient=keep * local.gradient, fisher=others * local.fisher)
@@ -139,8 +159,10 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
         # A singular matrix gives NaN: take a short gradient step instead and let the damping grow.
         step = jnp.where(jnp.all(jnp.isfinite(step)), step, -here.gradient / (ridge * (1 + s.damping)))
         promise = 0.5 * jnp.sum(step * (s.damping * ridge * step - here.gradient))
-        # Near a bound the map is flat and a long step would end where nothing pulls back: shorten it (see `_REACH`).
-        step *= jnp.minimum(1.0, jnp.min(jnp.where(bounded, (_REACH + 0.5 * jnp.abs(s.u)) / jnp.abs(step), jnp.inf)))
+        # Near a bound the map is flat and a long step would end where nothing pulls back: shorten it (see `_REACH`),
+        # each on its own, so that one width without a gradient does not hold up all others.
+        reach = jnp.where(bounded, _REACH + 0.5 * jnp.abs(s.u), jnp.inf)
+        step = jnp.clip(step, -reach, reach)
         gain = -jnp.sum(step * (here.gradient + 0.5 * here.fisher @ step))
         ahead = jnp.clip(s.u + step, lowest, highest)
         there = at(ahead)
@@ -148,7 +170,7 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
         finite = jnp.isfinite(there.cost) & jnp.all(jnp.isfinite(there.gradient))
         take = finite & (fall > -here.rounding)
         ratio = jnp.where(finite, fall / jnp.maximum(gain, 1e-300), -1.0)
-        scale = jnp.where(problem.measurement.noise.scale_is_estimated, 2 * here.cost / freedom, 1.0)
+        scale = scale_of(here.cost)
         small = promise <= jnp.maximum(settings.tol * scale, here.rounding)
         begun = s.steps > 0  # the first pass only looks at the start: compiling the model once instead of twice
         broken = ~begun & ~finite
@@ -184,6 +206,5 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
     end = jax.lax.while_loop(lambda s: ~s.done, body, state)
     ridge = jnp.diag(1e-12 * jnp.maximum(jnp.diagonal(end.local.fisher), 1e-300))
     fall = 0.5 * end.local.gradient @ solve_positive(end.local.fisher + ridge, end.local.gradient)
-    scale = jnp.where(problem.measurement.noise.scale_is_estimated, 2 * end.local.cost / freedom, 1.0)
-    close = (end.code == STALLED) & (fall <= _CLOSE * scale)
+    close = (end.code == STALLED) & (fall <= _CLOSE * scale_of(end.local.cost))
     return Minimum(box.forward(end.u), end.local.cost, end.steps - 1, jnp.where(close, CONVERGED, end.code))

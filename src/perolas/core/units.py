@@ -9,11 +9,13 @@ from typing import Any
 
 from perolas.core.errors import InputError, one_line
 
-# CODATA 2018, exact by the definition of the SI: the only place for conversion constants.
+# CODATA 2018 (the first four exact by the definition of the SI): the only place for conversion constants.
 HC_EV_NM = 1239.8419843320026
 BOLTZMANN_EV_K = 8.617333262145179e-5
 ELEMENTARY_CHARGE_C = 1.602176634e-19
 AVOGADRO_PER_MOL = 6.02214076e23
+HBAR2_PER_2ME_EV_NM2 = 0.03809982116154859  # hbar^2 / (2 electron masses)
+COULOMB_EV_NM = 1.439964547842567  # e^2 / (4 pi eps0)
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
 _EXPONENT = re.compile(r"(?<=[A-Za-zµμ])-(?=\d)")  # "cm-1" as spectroscopists write it

@@ -52,7 +52,7 @@ from perolas.core.noise import AbstractNoise, Poisson
 from perolas.core.parameter import parameter, replace, table
 from perolas.matter.parameters_library import parameter_value
 from perolas.measurements.xps_levels import Level, level, levels
-from perolas.measurements.xps_lines import doublets, doublets_and_integral
+from perolas.measurements.xps_lines import doublets, doublets_with_columns, running_integrals
 
 BACKGROUNDS = ("shirley", "linear")
 REFERENCES = ("shirley1972", "moulder1992", "baker1984")
@@ -201,10 +201,28 @@ class Xps(AbstractMeasurement):
 
     def expected(self) -> Float[Array, " n"]:
         """Return the expected signal, shape (n,), in counts."""
+        lines = doublets(*self._arguments(self.area))
         if self.background_kind == "linear":
-            return self._straight() + doublets(*self._arguments(self.area))
-        lines, integral = doublets_and_integral(*self._arguments(self.area))
-        return self._straight() + lines + self.shirley * integral
+            return self._straight() + lines
+        return self._straight() + lines + self.shirley * running_integrals(lines[None], self.energy_ev)[0]
+
+    def expected_with_columns(
+        self, fields: frozenset[str]
+    ) -> tuple[Float[Array, " n"], dict[str, list[Float[Array, " n"]]]]:
+        """Return the expected signal, shape (n,), with its derivatives by the fields asked for."""
+        lines, found = doublets_with_columns(*self._arguments(self.area))
+        names = {"position": "position_ev", "fwhm": "fwhm_ev", "splitting": "splitting_ev"}
+        columns = {names.get(k, k): rows for k, rows in found.items() if names.get(k, k) in fields}
+        middle = 0.5 * (self.energy_ev[0] + self.energy_ev[-1])
+        flat = {"background_counts": [jnp.ones_like(self.energy_ev)], "slope": [self.energy_ev - middle]}
+        if self.background_kind == "linear":
+            return self._straight() + lines, columns | flat
+        rows = [row for column in columns.values() for row in column]
+        integrals = running_integrals(jnp.stack([*rows, lines]), self.energy_ev)
+        step = iter(self.shirley * integrals)
+        columns = {name: [row + next(step) for row in column] for name, column in columns.items()}
+        expected = self._straight() + lines + self.shirley * integrals[-1]
+        return expected, columns | flat | {"shirley": [integrals[-1]]}
 
     def respond(self, state: Any) -> Xps:
         """Return the spectrum of a specimen: the total area stays, its shares follow the ligand coverage.
