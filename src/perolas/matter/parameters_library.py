@@ -170,11 +170,12 @@ def find(query: str) -> list[PhysicalParameter]:
             return [item]
         name = _words(item.name)
         hits = sum(_held(w, name) or _held(w, _words(f"{item.meaning} {item.species}")) for w in words)
-        scored.append((-hits, -sum(_held(w, name) for w in words), len(item.name), item))
-    scored.sort(key=lambda row: row[:3])
+        asked_of_table = bool(at) and item.name in tables()
+        scored.append((-hits, not asked_of_table, -sum(_held(w, name) for w in words), len(item.name), item))
+    scored.sort(key=lambda row: row[:4])
     if not words or scored[0][0] == 0:
         raise InputError(f'No parameter fits "{one_line(query, 60)}"; try words such as "Pb 4f splitting".')
-    best = [row[3] for row in scored if row[0] == scored[0][0]]
+    best = [row[4] for row in scored if row[0] == scored[0][0]]
     return _at_wavelength(best, float(at.group(1))) if at else best
 
 
