@@ -37,9 +37,19 @@ def test_the_schema_refuses_a_number_without_a_source():
         "meaning": "a made-up number",
         "conditions": "none",
         "status": "checked",
+        "place": "nowhere",
     }
     with pytest.raises(jsonschema.ValidationError, match="source"):
         jsonschema.validate({"X.y": entry}, schema)
+
+
+def test_the_schema_refuses_checked_without_a_place():
+    schema = json.loads(FOLDER.joinpath("schema.json").read_text(encoding="utf-8"))
+    entry = dict(yaml.safe_load(FOLDER.joinpath("ligands.yaml").read_text(encoding="utf-8"))["ligand.density"])
+    del entry["place"]
+    jsonschema.validate({"X.y": entry}, schema)
+    with pytest.raises(jsonschema.ValidationError, match="place"):
+        jsonschema.validate({"X.y": {**entry, "status": "checked"}}, schema)
 
 
 @pytest.mark.parametrize("name", sorted(lib.library()))
@@ -127,6 +137,15 @@ def test_info_understands_plain_words(query, first):
 def test_info_outside_a_table_is_a_sentence():
     with pytest.raises(InputError, match=r"5000 nm lies outside the table .* which holds"):
         lib.info("water refractive index at 5000 nm")
+
+
+def test_units_mean_what_they_say():
+    # pint reads "GM" as a gigamolar; a unit of the library has to be what pint takes it for.
+    for item in lib.library().values():
+        assert "GM" not in item.unit
+    dimension = units.pint_unit(lib.physical_parameter("CsPbBr3.two_photon_cross_section").unit).dimensionality
+    assert dimension == units.pint_unit("m^4 s").dimensionality
+    assert units.convert("1 1/(M cm)", "m^2/mol") == pytest.approx(0.1)
 
 
 def test_names_that_the_transformation_needs():

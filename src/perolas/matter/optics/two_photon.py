@@ -14,6 +14,7 @@ from perolas.matter.optics.indices import reach_nm
 from perolas.matter.parameters_library import parameter_value
 
 _REFERENCE_NM = 800.0
+_CM4_S_PER_GM = 1e-50  # by definition of the Goeppert-Mayer
 
 
 def two_photon_cross_section_gm(size_nm: ArrayLike, wavelength_nm: ArrayLike = _REFERENCE_NM) -> Float[Array, "..."]:
@@ -31,7 +32,7 @@ def two_photon_cross_section_gm(size_nm: ArrayLike, wavelength_nm: ArrayLike = _
     """
     edge = door.positive(size_nm, "size", "nm")
     scale = (edge / parameter_value("CsPbBr3.two_photon_size")) ** parameter_value("CsPbBr3.two_photon_exponent")
-    return parameter_value("CsPbBr3.two_photon_cross_section") * scale * _spectrum(wavelength_nm)
+    return parameter_value("CsPbBr3.two_photon_cross_section") / _CM4_S_PER_GM * scale * _spectrum(wavelength_nm)
 
 
 def two_photon_coefficient_cm_gw(wavelength_nm: ArrayLike = _REFERENCE_NM) -> Float[Array, "..."]:
