@@ -61,7 +61,7 @@ def prepare(study: Study, name: str, done: Results, root: Path | None) -> Job:
         InputError: something in it cannot be used.
     """
     if name in study.steps:
-        return _step_job(study.steps[name], done)
+        return _step_job(study, study.steps[name], done, root)
     return _measurement_job(study, study.measurements[name], done, root)
 
 
@@ -92,13 +92,16 @@ def look(done: Results, quantity: str) -> Number:
     return number(row["value"], {k: float("inf") if v is None else v for k, v in parts.items()}, row["unit"] or "1")
 
 
-def _step_job(step: Step, done: Results) -> Job:
+def _step_job(study: Study, step: Step, done: Results, root: Path | None) -> Job:
     kind = steps.kind_of(step)
+    found = {name: paths.beside(study, root, name) for name in kind.files(step)}
+    hashes = {name: paths.file_hash(path) for name, path in found.items()}
     inputs = kind.inputs(step)
     upstream = {used.partition(".")[0]: done[used.partition(".")[0]].digest for used in inputs}
 
     def compute() -> tuple[dict[str, Any], dict[str, bytes]]:
-        got = kind.compute(step, lambda name: look(done, name))
+        contents = [{name: path.read_bytes() for name, path in found.items()}] if found else []
+        got = kind.compute(step, lambda name: look(done, name), *contents)
         result = {
             "quantities": {
                 name: {"value": q.number.value, "std": q.number.std, "unit": q.number.unit, "definition": q.definition}
@@ -113,9 +116,12 @@ def _step_job(step: Step, done: Results) -> Job:
         "item": "step",
         "step": step.model_dump(mode="json", exclude={"uses", "assumes"}),
         "upstream": upstream,
+        **({"files": hashes} if hashes else {}),
     }
     parameters = kind.parameters(step)
-    return Job(recipe, compute, {}, kind.code(step), parameters, _sources(parameters))
+    references = tuple(dict.fromkeys([*kind.references(step), *_sources(parameters)]))
+    provenance = {"files": {k: {"file": k, "sha256": v} for k, v in hashes.items()}} if hashes else {}
+    return Job(recipe, compute, provenance, kind.code(step), parameters, references)
 
 
 def _measurement_job(study: Study, item: Measurement, done: Results, root: Path | None) -> Job:

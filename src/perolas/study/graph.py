@@ -199,7 +199,7 @@ class Basis:
 
     Attributes:
         uses: claims whose numbers went in.
-        shaped_by: claims that the form of a model was chosen knowing, as its module says.
+        shaped_by: claims that the form of a model was chosen knowing, as the module or the kind of step says.
         parameters: of the library, that went in.
         pure: whether it is arithmetic throughout.
         outside: whether numbers or assumptions from elsewhere went into the arithmetic.
@@ -240,6 +240,7 @@ def basis(study: Study, answers: list[str]) -> Basis:
             todo.extend(trace.inputs)
             uses.update(step.uses)
             parameters.update(dict.fromkeys(trace.parameters))
+            shaped.update(kind.shaped_by(step))
             pure, outside = pure and kind.pure, outside or trace.outside
             if step.assumes:
                 assumes[step.assumes] = None

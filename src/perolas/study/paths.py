@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from perolas.core.errors import InputError, one_line
 from perolas.measurements import registry
+from perolas.study import steps
 from perolas.study.schema import Study
 
 
@@ -47,12 +48,13 @@ def data_root(study: Study, given: str | os.PathLike[str] | None) -> Path | None
     )
 
 
-def inside(root: Path, text: str) -> Path:
+def inside(root: Path, text: str, folder: str = "data files") -> Path:
     """Return the path of a data file.
 
     Args:
         root: the folder that it may not leave, resolved.
         text: relative path as the study writes it.
+        folder: what it is the folder of, for the message.
 
     Returns:
         The file, with symbolic links resolved; it need not exist.
@@ -63,7 +65,7 @@ def inside(root: Path, text: str) -> Path:
     shown = one_line(text, 100)
     windows, posix = PureWindowsPath(text), PurePosixPath(text)
     if windows.is_absolute() or posix.is_absolute() or windows.drive or windows.root or text.startswith("~"):
-        raise InputError(f'The path "{shown}" must be relative to the folder of data files.')
+        raise InputError(f'The path "{shown}" must be relative to the folder of {folder}.')
     if ".." in windows.parts:  # knows both kinds of slash
         raise InputError(f'The path "{shown}" may not go up with "..".')
     try:
@@ -71,8 +73,28 @@ def inside(root: Path, text: str) -> Path:
     except (OSError, ValueError, RuntimeError):  # a NUL, a loop of links
         raise InputError(f'The path "{shown}" cannot be used.') from None
     if not path.is_relative_to(root):
-        raise InputError(f'The path "{shown}" leads out of the folder of data files.')
+        raise InputError(f'The path "{shown}" leads out of the folder of {folder}.')
     return path
+
+
+def beside(study: Study, root: Path | None, text: str) -> Path:
+    """Return the path of a file that a step reads: beside the study file, or else in the folder of data files.
+
+    Args:
+        study: the study.
+        root: folder of the data files, resolved, where one is known.
+        text: relative path as the study writes it.
+
+    Returns:
+        The file, with symbolic links resolved; it need not exist.
+
+    Raises:
+        InputError: the path is absolute or leads out of the folder.
+    """
+    own = inside(study.path.parent.resolve(), text, "the study")
+    if root is not None and not own.is_file():
+        return inside(root, text)
+    return own
 
 
 def check_paths(study: Study, root: Path | None) -> None:
@@ -104,6 +126,12 @@ def check_paths(study: Study, root: Path | None) -> None:
                 inside(root, text)
             except InputError as error:
                 study.refuse(f"measurement {name}", str(error), *key)
+    for name, step in study.steps.items():
+        for text in steps.kind_of(step).files(step):
+            try:
+                beside(study, root, text)
+            except InputError as error:
+                study.refuse(f"step {name}", str(error), "file")
 
 
 def file_hash(path: Path) -> str:

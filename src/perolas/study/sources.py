@@ -27,7 +27,9 @@ def bibtex(study: str | os.PathLike[str]) -> str:
     for name in order:
         if name in loaded.steps:
             step = loaded.steps[name]
-            used = steps.kind_of(step).parameters(step)
+            kind = steps.kind_of(step)
+            used = kind.parameters(step)
+            keys.update(dict.fromkeys(kind.references(step)))
         else:
             facts = graph.module_facts(loaded.measurements[name].technique)
             keys.update(dict.fromkeys(facts.references))

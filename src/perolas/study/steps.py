@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 import xarray as xr
@@ -71,22 +73,30 @@ class StepKind:
         model: its keys.
         inputs: the ``"item.quantity"`` that a step reads.
         gives: the names of its quantities, where they are known before it runs; else None.
-        compute: does it; `look` gives the number of an ``"item.quantity"``.
+        compute: does it; `look` gives the number of an ``"item.quantity"``. A kind that lists `files` gets their
+            content as a third argument, path -> bytes.
         code: Python lines that reproduce it.
         trace: what one of its quantities rests on.
         pure: whether it only calculates with what the study states (its claims are then consistency claims).
         parameters: names of all parameters of the library that it uses.
+        shaped_by: the claims that the form of its model was chosen knowing, as ``"doi#claim"``; what such a step
+            answers about them is a postdiction.
+        files: the relative paths of the files that it reads, beside the study file or in the folder of data files.
+        references: keys of further sources, for what it uses outside the parameter library.
     """
 
     name: str
     model: type[Step]
     inputs: Callable[[Any], list[str]]
     gives: Callable[[Any], list[str] | None]
-    compute: Callable[[Any, Look], StepResult]
+    compute: Callable[..., StepResult]
     code: Callable[[Any], str]
     trace: Callable[[Any, str], Trace]
     pure: bool = False
     parameters: Callable[[Any], tuple[str, ...]] = lambda step: ()
+    shaped_by: Callable[[Any], tuple[str, ...]] = lambda step: ()
+    files: Callable[[Any], tuple[str, ...]] = lambda step: ()
+    references: Callable[[Any], tuple[str, ...]] = lambda step: ()
 
 
 class Known(Table):
@@ -275,6 +285,15 @@ def _library_names(step: Arithmetic | Compare) -> tuple[str, ...]:
 
 _KINDS: dict[str, StepKind] = {}
 
+# They register their kinds when they are imported; they import this module, so that happens when first asked for.
+_MORE = ("perolas.study.steps_matter",)
+
+
+@cache
+def _load_all() -> None:
+    for module in _MORE:
+        import_module(module)
+
 
 def register(kind: StepKind) -> None:
     """Add a kind of step.
@@ -306,16 +325,19 @@ for _name, _model, _gives in (
 
 def kinds() -> Iterator[StepKind]:
     """Return every kind of step."""
+    _load_all()
     return iter(_KINDS.values())
 
 
 def kind_of(step: Step) -> StepKind:
     """Return the kind of a step."""
+    _load_all()
     return _KINDS[step.kind]
 
 
 def model_of(table: Mapping[str, Any]) -> type[Step]:
     """Return the model for a table [[step]]; raises InputError where its kind is missing or not known."""
+    _load_all()
     if not isinstance(table.get("kind"), str):
         raise InputError(f'A step needs kind = "...", one of: {", ".join(sorted(_KINDS))}.')
     return _KINDS[check.one_of(table["kind"], _KINDS, "The kind of step")].model

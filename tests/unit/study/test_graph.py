@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from perolas.core.errors import InputError
-from perolas.study import graph, schema
+from perolas.study import graph, schema, steps
 
 Write = Callable[..., Path]
 
@@ -45,9 +46,11 @@ id = "other"
 text = "t"
 """
 
+EMPTY = {"measurement": "", "step": "", "claim": "", "unit": "ns"}
+
 
 def role(write: Write, quantity: str, **parts: str) -> str | None:
-    parts = {"measurement": "", "step": "", "claim": "", "unit": "ns", **parts}
+    parts = {**EMPTY, **parts}
     study = schema.load(write(TEXT.format(quantity=quantity, **parts)))
     graph.build(study)
     return graph.roles(study)["c.1"]
@@ -96,3 +99,12 @@ def test_outside_numbers_are_followed_quantity_by_quantity(write: Write, toy: Mo
     assert not graph.basis(study, ["s.plain"]).outside
     assert graph.basis(study, ["s.mixed"]).outside
     assert not graph.basis(study, ["s.fitted"]).pure
+
+
+def test_a_step_shaped_by_the_claim(write: Write, toy: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = steps.kind_of(schema.load(write(TEXT.format(quantity="s.plain", **EMPTY))).steps["s"])
+    for shaped, expected in (("10.1/TINY#c.1", "postdiction"), ("10.1/other#c.1", "prediction")):
+        model = dataclasses.replace(plain, pure=False, shaped_by=lambda step, shaped=shaped: (shaped,))
+        monkeypatch.setitem(steps._KINDS, "arithmetic", model)
+        assert role(write, "s.plain") == expected
+        assert role(write, "s.plain", step='uses = ["c.1"]') == "calibration"
