@@ -19,7 +19,7 @@ HBAR2_PER_2ME_EV_NM2 = 0.03809982116154859  # hbar^2 / (2 electron masses)
 COULOMB_EV_NM = 1.439964547842567  # e^2 / (4 pi eps0)
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
-_EXPONENT = re.compile(r"(?<=[A-Za-zµμ])-(?=\d)")  # "cm-1" as spectroscopists write it
+_EXPONENT = re.compile(r"(?<=[A-Za-zµμ])(?=-?\d)")  # "cm-1" and "mW/cm2" as people write them
 _NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -100,7 +100,7 @@ def pint_unit(text: str) -> Any:
     if text.strip() in ("", "1"):
         return registry().dimensionless
     try:
-        return registry().parse_units(_EXPONENT.sub("^-", text.strip()))
+        return registry().parse_units(_EXPONENT.sub("^", text.strip()))
     except Exception as error:  # same reason as above
         raise InputError(f'The unit "{one_line(text, 40)}" is not known.') from error
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_STYLE = {
+STYLE = {
     "font.size": 9.0,
     "axes.linewidth": 0.8,
     "axes.titlesize": 10.0,
@@ -56,7 +56,7 @@ def figure(dataset: xr.Dataset, estimate_json: dict[str, Any] | None, *, title: 
     if shown is None:
         raise InputError("There is nothing to draw: the dataset has no signal along one axis.")
     both = shown.residual is not None
-    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         drawn = Figure(figsize=(6.4, 4.6 if both else 3.6), dpi=200, layout="constrained")
         drawn.get_layout_engine().set(hspace=0.0, h_pad=0.03)  # type: ignore[union-attr, call-arg]
         if both:
@@ -177,7 +177,7 @@ def save(dataset: xr.Dataset, estimate_json: dict[str, Any] | None, path: Path, 
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with matplotlib.rc_context(_STYLE | {"svg.hashsalt": "perolas"}):  # type: ignore[arg-type]
+        with matplotlib.rc_context(STYLE | {"svg.hashsalt": "perolas"}):  # type: ignore[arg-type]
             drawn.savefig(part, format=kind, metadata=known[kind])
         os.replace(part, path)
     finally:

@@ -37,8 +37,7 @@ from perolas.matter.transformation.kinetics import Kinetics, conversion, curve, 
 
 # Claims of a paper that were known when the form of the model was chosen: agreement with them is a postdiction.
 SHAPED_BY = tuple(
-    f"10.1039/c9na00775j#{claim}"
-    for claim in ("dark.onset", "dark.complete", "light365.onset", "light365.complete")
+    f"10.1039/c9na00775j#{claim}" for claim in ("dark.onset", "dark.complete", "light365.onset", "light365.complete")
 )
 REFERENCES = ("kidger2021", "tsitouras2011", "pitzer1973")
 

@@ -98,9 +98,7 @@ class Conditions(eqx.Module):
             ratio = 3.0 * lead_umol / water_ul / check.positive(limit, "equilibrium_molar", "mol/L")
         light = {}
         if wavelength_nm is not None and irradiance_mw_cm2 > 0:
-            light = _light(
-                wavelength_nm, irradiance_mw_cm2, lead_umol, volume_ml, lit_area_cm2, path_cm, vial, solvent
-            )
+            light = _light(wavelength_nm, irradiance_mw_cm2, lead_umol, volume_ml, lit_area_cm2, path_cm, vial, solvent)
         return Conditions(bromide_ratio=ratio, transport_h=transport_h, temperature_k=temperature_k, **light)
 
 

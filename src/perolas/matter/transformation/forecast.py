@@ -35,6 +35,8 @@ PARAMETERS_USED = (
 )
 _FORECAST_TOLERANCE = 1e-8
 _CHUNK = 128
+# A constant is looked for between these.
+_BETWEEN = (1e-9, 1e3)
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Unknowns:
             np.exp(rng.uniform(np.log(0.2), np.log(1.0), draws)),
             part * energy,
             (1 - part) * energy,
-            np.zeros(draws) if seeds is None else np.exp(rng.uniform(*np.log(seeds), draws)),
+            np.zeros(draws) if seeds is None else np.exp(rng.uniform(np.log(seeds[0]), np.log(seeds[1]), draws)),
         )
 
     def fixed(self, **values: float) -> Unknowns:
@@ -197,8 +199,10 @@ def calibrate(
 
     Args:
         unknowns: the draws.
-        dark, light: the two runs; None: those of Yang et al. 2020 (365 nm, 2 mW/cm2, lit from above).
-        dark_onset_h, light_completion_h: their times; None: those of the parameter library.
+        dark: the run in the dark; None: that of Yang et al. 2020.
+        light: the run under light; None: the same at 365 nm and 2 mW/cm2, lit from above.
+        dark_onset_h: onset of the first; None: that of the parameter library.
+        light_completion_h: completion of the second; None: that of the parameter library.
 
     Returns:
         The calibrated draws.
@@ -225,13 +229,9 @@ def calibrate(
         reference_k=jnp.full(count, dark.temperature_k),
     )
     yields = unknowns.synthesis_yield
-    opening, fits = _solve(
-        "opening_h1", kinetics, dark.conditions(yields), onset, unknowns.onset_limit, (1e-9, 1e3)
-    )
+    opening, fits = _solve(True, kinetics, dark.conditions(yields), onset, unknowns.onset_limit)
     kinetics = eqx.tree_at(lambda k: k.opening_h1, kinetics, jnp.asarray(opening))
-    photons, fits_light = _solve(
-        "ligands_per_photon", kinetics, light.conditions(yields), complete, unknowns.completion_limit, (1e-9, 1e3)
-    )
+    photons, fits_light = _solve(False, kinetics, light.conditions(yields), complete, unknowns.completion_limit)
     kinetics = eqx.tree_at(lambda k: k.ligands_per_photon, kinetics, jnp.asarray(photons))
     keep = fits & fits_light
     if not keep.any():
@@ -244,32 +244,36 @@ def calibrate(
 
 
 def _solve(
-    name: str,
-    kinetics: Kinetics,
-    conditions: Conditions,
-    time_h: float,
-    fractions: Float[np.ndarray, " d"],
-    between: tuple[float, float],
+    opening: bool, kinetics: Kinetics, conditions: Conditions, time_h: float, fractions: Float[np.ndarray, " d"]
 ) -> tuple[Float[np.ndarray, " d"], np.ndarray]:
-    """Return the constant with which X(time) is a fraction, found by halving, and whether there is one."""
-    found = _mapped(partial(_halve, name, between, float(time_h)), kinetics, conditions, jnp.asarray(fractions))
-    inside = (found > between[0] * 1.01) & (found < between[1] / 1.01)
-    return found, inside
+    """Return the constant with which X(time) is a fraction, found by halving, and whether there is one.
+
+    k_o where `opening`, else Phi: one function for both, because compiling it takes longer than running it.
+    """
+    which = jnp.full(fractions.shape, opening)
+    times = jnp.full(fractions.shape, float(time_h))
+    found = _mapped(_halve, which, times, kinetics, conditions, jnp.asarray(fractions))
+    return found, (found > _BETWEEN[0] * 1.01) & (found < _BETWEEN[1] / 1.01)
 
 
-def _halve(
-    name: str, between: tuple[float, float], time_h: float, kinetics: Kinetics, conditions: Conditions, wanted: Array
-) -> Array:
-    times = jnp.asarray([0.0, time_h])
+def _halve(opening: Array, time_h: Array, kinetics: Kinetics, conditions: Conditions, wanted: Array) -> Array:
+    times = jnp.stack([jnp.zeros(()), time_h])
 
     def step(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = 0.5 * (low + high)
-        at = eqx.tree_at(lambda k: getattr(k, name), kinetics, jnp.exp(middle))
+        at = eqx.tree_at(
+            lambda k: (k.opening_h1, k.ligands_per_photon),
+            kinetics,
+            (
+                jnp.where(opening, jnp.exp(middle), kinetics.opening_h1),
+                jnp.where(opening, kinetics.ligands_per_photon, jnp.exp(middle)),
+            ),
+        )
         less = conversion(at, conditions, times, tolerance=_FORECAST_TOLERANCE)[-1] < wanted
         return jnp.where(less, middle, low), jnp.where(less, high, middle)
 
-    ends = (jnp.log(jnp.asarray(between[0])), jnp.log(jnp.asarray(between[1])))
+    ends = (jnp.log(jnp.asarray(_BETWEEN[0])), jnp.log(jnp.asarray(_BETWEEN[1])))
     low, high = jax.lax.fori_loop(0, 36, step, ends)
     return jnp.exp(0.5 * (low + high))
 
@@ -287,12 +291,12 @@ def _chunk(function: Any, parts: tuple[Any, ...]) -> Array:
     return jax.vmap(function)(*parts)
 
 
-def _mapped(function: Any, *parts: Any) -> Float[np.ndarray, "d *rest"]:
+def _mapped(function: Any, *parts: Any) -> np.ndarray:
     """Map over draws, a chunk at a time; the last chunk is filled up, so that one compilation serves all."""
     count = jax.tree.leaves(parts)[0].shape[0]
     size = min(_CHUNK, count)
     rows = []
     for first in range(0, count, size):
         index = np.minimum(np.arange(first, first + size), count - 1)
-        rows.append(np.asarray(_chunk(function, jax.tree.map(lambda leaf: leaf[index], parts)))[: count - first])
+        rows.append(np.asarray(_chunk(function, jax.tree.map(lambda leaf, at=index: leaf[at], parts)))[: count - first])
     return np.concatenate(rows)

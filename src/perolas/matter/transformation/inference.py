@@ -173,7 +173,10 @@ def table(found: Sequence[Inferred]) -> str:
     for one in found:
         odds = np.exp(min(best - one.log_evidence, 700.0))
         against = "" if one is found[0] else f"1 : {odds:.3g}"
-        rows.append(f"{one.law:17s} {one.log_evidence:8.2f} ± {one.log_evidence_std:.2f}   {against:15s}   {one.best_log_likelihood:8.2f}")
+        rows.append(
+            f"{one.law:17s} {one.log_evidence:8.2f} ± {one.log_evidence_std:.2f}   {against:15s}   "
+            f"{one.best_log_likelihood:8.2f}"
+        )
     return "\n".join(rows)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import diffrax
 import equinox as eqx
 import jax
@@ -21,7 +23,7 @@ _MOST_STEPS = 4096
 _GRID, _DECADES = 320, 5.0
 
 
-def _rate(value: float) -> eqx.Module:
+def _rate(value: float) -> Any:
     return eqx.field(default=value, converter=jnp.asarray)
 
 
@@ -66,9 +68,7 @@ def absorbed_share(fraction: ArrayLike, conditions: Conditions) -> Scalar:
     return product * jnp.where(some, -jnp.expm1(-total) / jnp.where(some, total, 1.0), 1.0)
 
 
-def slopes(
-    time_h: ArrayLike, y: Float[Array, "2"], both: tuple[Kinetics, Conditions]
-) -> Float[Array, "2"]:
+def slopes(time_h: ArrayLike, y: Float[Array, "2"], both: tuple[Kinetics, Conditions]) -> Float[Array, "2"]:
     """Return d(sigma, u)/dt; see the package for the equations. `time_h` is not used: nothing depends on it."""
     kinetics, conditions = both
     sigma, u = y
@@ -176,7 +176,9 @@ def time_to(kinetics: Kinetics, conditions: Conditions, fractions: Float[Array, 
 
         low, high = jax.lax.fori_loop(0, 50, halve, (jnp.zeros(()), jnp.ones(())))
         z = jax.lax.stop_gradient(0.5 * (low + high))
-        z = z - (cubic(z) - wanted) / jnp.minimum(jax.lax.stop_gradient(jax.grad(cubic)(z)), -1e-300)  # carries gradients
+        z = z - (cubic(z) - wanted) / jnp.minimum(
+            jax.lax.stop_gradient(jax.grad(cubic)(z)), -1e-300
+        )  # carries gradients
         found = grid[i - 1] + z * width
         return jnp.where(wanted >= u[0], 0.0, jnp.where(u[-1] > wanted, jnp.inf, found))
 

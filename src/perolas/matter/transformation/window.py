@@ -95,7 +95,8 @@ class Window:
         if not water_ul > 0:
             raise InputError("Without water nothing is transformed: the volume of water must be above 0 uL.")
         low, high = self.least_ul, self.most_ul
-        band = f"{low:.0f} uL (within a factor {math.exp(self.least_log_std):.1f}) to {high:.0f} uL ({math.exp(self.most_log_std):.1f})"
+        factors = math.exp(self.least_log_std), math.exp(self.most_log_std)
+        band = f"{low:.0f} uL (within a factor {factors[0]:.1f}) to {high:.0f} uL ({factors[1]:.1f})"
         if water_ul < low:
             place = "is too little: the salt stops the reaction before its end"
         elif water_ul > high:

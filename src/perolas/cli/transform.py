@@ -1,0 +1,178 @@
+"""`perolas transform`: how Cs4PbBr6 turns into CsPbBr3 in water and light, with bands and a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from perolas.matter.transformation.forecast import Bench, Calibrated
+
+
+@click.command()
+@click.option("--water", default="125 uL", show_default=True, help="volume of water, or none to let it never limit")
+@click.option("--light", default="dark", show_default=True, help='e.g. "365 nm, 2 mW/cm^2"')
+@click.option("--hours", default=48.0, show_default=True, help="how long the run is watched")
+@click.option("--temperature", default="25 degC", show_default=True)
+@click.option("--lead", default="6.67 umol", show_default=True, help="lead in Cs4PbBr6 that the recipe allows")
+@click.option("--volume", default="1 mL", show_default=True, help="of the dispersion in toluene")
+@click.option(
+    "--vial", default="open", show_default=True, help="open (lit from above), quartz or borosilicate (through the wall)"
+)
+@click.option("--seeds", default=0.0, show_default=True, help="share of CsPbBr3 at the beginning, e.g. 0.001")
+@click.option("--transport", default="0 h", show_default=True, help="time that lead needs to come to the water")
+@click.option(
+    "--sweep",
+    metavar="WHAT=VALUES",
+    help="wavelength, irradiance, temperature or water over a:b:n or a,b,c (nm, mW/cm^2, degC, uL)",
+)
+@click.option("--draws", default=200, show_default=True, help="draws of what is not known")
+@click.option("--seed", default=0, show_default=True, help="of the draws")
+@click.option("-o", "--output", metavar="FILE", help="picture: FILE.png, .pdf or .svg")
+@click.option("--json", "as_json", is_flag=True, help="print the forecast as JSON and nothing else")
+def transform(**values: Any) -> None:
+    """Forecast onset and completion of the transformation in water, as X-ray diffraction would see them."""
+    from perolas.core.errors import InputError
+    from perolas.matter.transformation.forecast import Unknowns, calibrate
+    from perolas.matter.transformation.outlook import outlook, sweep
+
+    output = None if values["output"] is None else Path(values["output"])
+    if output is not None and output.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise InputError(f'"{output.name}" must end in .png, .pdf or .svg.')
+    if not 2 <= values["draws"] <= 100_000:
+        raise InputError(f'Argument "draws" must lie between 2 and 100000, but is {values["draws"]}.')
+    bench = _bench(values)
+    wanted = None if values["sweep"] is None else _sweep(values["sweep"])
+    calibrated = calibrate(Unknowns.draw(values["draws"], values["seed"]))
+    found = outlook(calibrated, bench, values["hours"])
+    rows = [] if wanted is None else sweep(calibrated, bench, *wanted)
+    if values["as_json"]:
+        result = found.to_json()
+        if wanted is not None:
+            result["sweep"] = [
+                {wanted[0]: v, "onset": onset.to_json(), "completion": completion.to_json()}
+                for v, onset, completion in rows
+            ]
+        click.echo(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        click.echo(f"onset       {found.onset}")
+        click.echo(f"completion  {found.completion}")
+        if bench.wavelength_nm is not None and bench.irradiance_mw_cm2 > 0:
+            _exponent(calibrated, bench)
+        for value, onset, completion in rows:
+            click.echo(f"{wanted[0] if wanted else ''} {value:g}: onset {onset}; completion {completion}")
+        for sentence in found.sentences:
+            click.echo(sentence)
+    if output is not None:
+        _draw(output, found, rows, values, wanted)
+
+
+def _exponent(calibrated: Calibrated, bench: Bench) -> None:
+    from perolas.matter.transformation.outlook import local_exponent
+
+    band = local_exponent(calibrated, bench)
+    click.echo(
+        f"completion follows irradiance to the power {band.median:.2f} ({band.low68:.2f} to {band.high68:.2f}), "
+        "between half and twice this irradiance"
+    )
+
+
+def _bench(values: dict[str, Any]) -> Bench:
+    from perolas.core import check, units
+    from perolas.core.errors import InputError
+    from perolas.matter.transformation.forecast import Bench
+
+    wavelength, irradiance = _light(values["light"])
+    water = None if values["water"].strip().lower() == "none" else units.convert(values["water"], "uL", "water")
+    if water is not None and not water > 0:
+        raise InputError(f'Argument "water" must be above 0 uL, but is {water:g} uL: without water nothing happens.')
+    seeds = check.positive(values["seeds"], "seeds", zero=True)
+    if seeds >= 0.5:
+        raise InputError(f'Argument "seeds" is a share and must be below 0.5, but is {seeds:g}.')
+    return Bench(
+        lead_umol=check.positive(units.convert(values["lead"], "umol", "lead"), "lead", "umol"),
+        volume_ml=check.positive(units.convert(values["volume"], "mL", "volume"), "volume", "mL"),
+        water_ul=water,
+        wavelength_nm=wavelength,
+        irradiance_mw_cm2=irradiance,
+        vial=values["vial"],
+        temperature_k=_kelvin(units.convert(values["temperature"], "K", "temperature")),
+        transport_h=check.positive(units.convert(values["transport"], "h", "transport"), "transport", "h", zero=True),
+        seeds=seeds,
+    )
+
+
+def _kelvin(temperature_k: float) -> float:
+    from perolas.core.errors import InputError
+
+    if not 250.0 <= temperature_k <= 400.0:
+        raise InputError(f"The temperature must leave water and toluene liquid, but is {temperature_k:.0f} K.")
+    return temperature_k
+
+
+def _light(text: str) -> tuple[float | None, float]:
+    """Read ``"365 nm, 2 mW/cm^2"`` or ``"dark"``."""
+    from perolas.core import check, units
+    from perolas.core.errors import InputError, one_line
+
+    if text.strip().lower() == "dark":
+        return None, 0.0
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise InputError(f'The light must be "dark" or such as "365 nm, 2 mW/cm^2", but is "{one_line(text, 60)}".')
+    return (
+        check.positive(units.convert(parts[0].strip(), "nm", "wavelength"), "wavelength", "nm"),
+        check.positive(units.convert(parts[1].strip(), "mW/cm^2", "irradiance"), "irradiance", "mW/cm^2", zero=True),
+    )
+
+
+def _sweep(text: str) -> tuple[str, list[float]]:
+    """Read ``"wavelength=300:600:13"`` or ``"water=20,50,125"``; temperatures are given in degC and become K."""
+    import numpy as np
+
+    from perolas.core import check
+    from perolas.core.errors import InputError, one_line
+    from perolas.matter.transformation.outlook import SWEEPS
+
+    what, mark, listed = text.partition("=")
+    what = check.one_of(what.strip(), SWEEPS, "The condition to sweep")
+    try:
+        if ":" in listed:
+            low, high, count = listed.split(":")
+            if not 1 <= int(count) <= 500:
+                raise ValueError
+            values = np.linspace(float(low), float(high), int(count))
+        else:
+            values = np.array([float(v) for v in listed.split(",")])
+        if not mark or not np.all(np.isfinite(values)):
+            raise ValueError
+    except ValueError:
+        raise InputError(
+            f'A sweep is written such as "water=20,50,125" or "wavelength=300:600:13", not "{one_line(text, 60)}".'
+        ) from None
+    if what == "temperature":
+        return what, [_kelvin(float(v) + 273.15) for v in values]
+    return what, [check.positive(float(v), what, SWEEPS[what][1], zero=what == "irradiance") for v in values]
+
+
+def _draw(
+    path: Path, found: Any, rows: list[Any], values: dict[str, Any], wanted: tuple[str, list[float]] | None
+) -> None:
+    import io
+
+    from perolas.core.errors import InputError
+    from perolas.matter.transformation.outlook import SWEEPS
+    from perolas.report import kinetics
+    from perolas.study import store
+
+    label = "" if wanted is None else f"{wanted[0]} ({SWEEPS[wanted[0]][1]})"
+    figure = kinetics.draw(found, rows, label=label, title=f"{values['water']} water, {values['light']}")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=path.suffix.lower()[1:])
+    try:
+        store.write_file(path, buffer.getvalue())
+    except OSError as error:
+        raise InputError(f'"{path.name}" cannot be written: {error.strerror or error}.') from None
