@@ -31,6 +31,7 @@ from perolas.core.errors import InputError
 from perolas.matter.ageing import SECONDS_PER_DAY, emission_kept
 
 NAMES = ("ratio_better", "ratio_other", "dark_rate_per_d", "light_rate_per_d")
+_NOTHING = 1e-12  # less than this is none: what is left in 1e-100 is no statement
 WIDE = 10.0  # a band whose ends differ by more than this factor tells nothing
 
 
@@ -254,4 +255,4 @@ def dose_band(ratio: tuple[float, float], efficiency: tuple[float, float], excit
         phi = check.positive(efficiency[i], "efficiency", zero=True)
         dose = check.positive(excitations[i], "number of excitations", zero=True)
         ends.append(float(emission_kept(ratio[i], phi * dose)))
-    return Band(min(ends), max(ends))
+    return Band(*(end if end > _NOTHING else 0.0 for end in sorted(ends)))

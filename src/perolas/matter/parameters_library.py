@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from perolas.core import check
@@ -118,7 +121,36 @@ def parameter_value(name: str) -> float:
 
 def physical_parameter(name: str) -> PhysicalParameter:
     """Return a parameter by its exact name; raises InputError for an unknown one."""
-    return library()[check.one_of(name, library(), "The parameter")]
+    found = library()[check.one_of(name, library(), "The parameter")]
+    shift = _SHIFTS.get().get(name)
+    return found if shift is None else replace(found, value=found.value + shift)
+
+
+_SHIFTS: ContextVar[Mapping[str, float]] = ContextVar("shifts", default=MappingProxyType({}))
+
+
+@contextmanager
+def shifted(shifts: Mapping[str, float]) -> Iterator[None]:
+    """Let parameters differ from the library for a while, to see how far a result moves with their uncertainty.
+
+    Only what runs inside, in this thread, sees it; a function that jax compiled keeps the values it was compiled with.
+
+    Args:
+        shifts: name -> what to add to the value, in the parameter's own unit.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    for name in shifts:
+        check.one_of(name, library(), "The parameter")
+    token = _SHIFTS.set(dict(shifts))
+    try:
+        yield
+    finally:
+        _SHIFTS.reset(token)
 
 
 @cache

@@ -94,13 +94,12 @@ def look(done: Results, quantity: str) -> Number:
 
 def _step_job(study: Study, step: Step, done: Results, root: Path | None) -> Job:
     kind = steps.kind_of(step)
-    found = {name: paths.beside(study, root, name) for name in kind.files(step)}
-    hashes = {name: paths.file_hash(path) for name, path in found.items()}
+    contents = paths.contents(study, root, step)
+    hashes = {name: store.sha256(data) for files in contents for name, data in files.items()}
     inputs = kind.inputs(step)
     upstream = {used.partition(".")[0]: done[used.partition(".")[0]].digest for used in inputs}
 
     def compute() -> tuple[dict[str, Any], dict[str, bytes]]:
-        contents = [{name: path.read_bytes() for name, path in found.items()}] if found else []
         got = kind.compute(step, lambda name: look(done, name), *contents)
         result = {
             "quantities": {
@@ -119,7 +118,7 @@ def _step_job(study: Study, step: Step, done: Results, root: Path | None) -> Job
         **({"files": hashes} if hashes else {}),
     }
     parameters = kind.parameters(step)
-    references = tuple(dict.fromkeys([*kind.references(step), *_sources(parameters)]))
+    references = tuple(dict.fromkeys([*kind.references(step, *contents), *_sources(parameters)]))
     provenance = {"files": {k: {"file": k, "sha256": v} for k, v in hashes.items()}} if hashes else {}
     return Job(recipe, compute, provenance, kind.code(step), parameters, references)
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from perolas.core.errors import InputError, one_line
 from perolas.measurements import registry
 from perolas.study import steps
-from perolas.study.schema import Study
+from perolas.study.schema import Step, Study
 
 
 def data_root(study: Study, given: str | os.PathLike[str] | None) -> Path | None:
@@ -95,6 +95,29 @@ def beside(study: Study, root: Path | None, text: str) -> Path:
     if root is not None and not own.is_file():
         return inside(root, text)
     return own
+
+
+def contents(study: Study, root: Path | None, step: Step) -> list[dict[str, bytes]]:
+    """Return the files that a step reads, path -> content, as its kind takes them: nothing where it reads none.
+
+    Args:
+        study: the study.
+        root: folder of the data files, resolved, where one is known.
+        step: the step.
+
+    Returns:
+        A list with one dictionary, or an empty one.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    names = steps.kind_of(step).files(step)
+    found = {}
+    for name in names:
+        path = beside(study, root, name)
+        file_hash(path)  # says in a sentence what is wrong with it
+        found[name] = path.read_bytes()
+    return [found] if names else []
 
 
 def check_paths(study: Study, root: Path | None) -> None:

@@ -6,7 +6,7 @@ import os
 
 from perolas.core.cite import entry
 from perolas.matter import parameters_library
-from perolas.study import graph, schema, steps
+from perolas.study import graph, paths, schema, steps
 
 
 def bibtex(study: str | os.PathLike[str]) -> str:
@@ -29,7 +29,7 @@ def bibtex(study: str | os.PathLike[str]) -> str:
             step = loaded.steps[name]
             kind = steps.kind_of(step)
             used = kind.parameters(step)
-            keys.update(dict.fromkeys(kind.references(step)))
+            keys.update(dict.fromkeys(kind.references(step, *paths.contents(loaded, None, step))))
         else:
             facts = graph.module_facts(loaded.measurements[name].technique)
             keys.update(dict.fromkeys(facts.references))

@@ -82,7 +82,7 @@ class StepKind:
         shaped_by: the claims that the form of its model was chosen knowing, as ``"doi#claim"``; what such a step
             answers about them is a postdiction.
         files: the relative paths of the files that it reads, beside the study file or in the folder of data files.
-        references: keys of further sources, for what it uses outside the parameter library.
+        references: keys of further sources, for what it uses outside the parameter library; takes files as `compute`.
     """
 
     name: str
@@ -96,7 +96,7 @@ class StepKind:
     parameters: Callable[[Any], tuple[str, ...]] = lambda step: ()
     shaped_by: Callable[[Any], tuple[str, ...]] = lambda step: ()
     files: Callable[[Any], tuple[str, ...]] = lambda step: ()
-    references: Callable[[Any], tuple[str, ...]] = lambda step: ()
+    references: Callable[..., tuple[str, ...]] = lambda step, files=None: ()
 
 
 class Known(Table):
@@ -286,7 +286,7 @@ def _library_names(step: Arithmetic | Compare) -> tuple[str, ...]:
 _KINDS: dict[str, StepKind] = {}
 
 # They register their kinds when they are imported; they import this module, so that happens when first asked for.
-_MORE = ("perolas.study.steps_matter",)
+_MORE = ("perolas.study.steps_recipe", "perolas.study.steps_ageing", "perolas.study.steps_optics")
 
 
 @cache

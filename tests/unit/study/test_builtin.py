@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perolas.study import execute, graph, schema, steps
+from perolas.study import execute, graph, paths, schema, steps
 from perolas.study.store import Entry
 
 
@@ -32,14 +32,15 @@ def test_yang2020_hides_no_claim() -> None:
 @pytest.mark.parametrize(
     ("quantity", "value", "source"),
     [
-        ("recipe.caesium_per_lead", 3.683, "0.8 g / 325.82 g/mol * 2 * 0.6 / 8 over 0.1 mmol"),
-        ("recipe.lead_share", 100 / 3, "2 bromides for each lead, and 6 needed"),
-        ("water.concentration", 0.16, "3 * 33.3 umol / 5 in 125 uL"),
+        ("recipe.Cs_per_Pb", 3.683, "0.8 g / 325.82 g/mol * 2 * 0.6 / 8 over 0.1 mmol"),
+        ("recipe.Cs4PbBr6_share_of_Pb", 1 / 3, "2 bromides for each lead, and 6 needed"),
+        ("recipe.CsBr_in_water", 0.16, "3 * 33.3 umol / 5 in 125 uL"),
         ("times.speed_up", 9.6, "48 / 5"),
         ("lamps.ratio", 30.0, "60 / 2"),
         ("field.barrier", 58.08, "25.68 meV * ln 9.6"),
-        ("sizes.product_from_parent", 15.02, "20 * (119.9 / 283) ** (1 / 3)"),
-        ("sizes.parents_per_product", 2.360, "283 / 119.9"),
+        ("recipe.one_to_one_size", 15.02, "20 * (119.94 / 283.15) ** (1 / 3)"),
+        ("recipe.parents_per_product", 2.3607, "283.15 / 119.94"),
+        ("sizes.parent_of_product", 26.63, "20 * (283.15 / 119.94) ** (1 / 3)"),
         ("spacings.mono_100", 0.58269, "0.5827 sin 89.65"),
         ("spacings.ortho_110", 0.58201, "(0.8207^-2 + 0.8255^-2)^-1/2"),
         ("raman.axis_drift", 0.12473, "785^2 * 2e-7 / (1 - 785e-7 * 76)^2"),
@@ -55,7 +56,8 @@ def test_yang2020_arithmetic(quantity: str, value: float, source: str) -> None:
     done: dict[str, Entry] = {}
     for name in graph.build(study).upstream([quantity.split(".")[0]]):
         step = study.steps[name]
-        got = steps.kind_of(step).compute(step, lambda q: execute.look(done, q)).quantities
+        files = paths.contents(study, None, step)
+        got = steps.kind_of(step).compute(step, lambda q: execute.look(done, q), *files).quantities
         rows = {k: {"value": q.number.value, "unit": q.number.unit} for k, q in got.items()}
         done[name] = Entry("", {"quantities": rows}, {}, "")
     item, name = quantity.split(".")
