@@ -71,9 +71,9 @@ def transform(**values: Any) -> None:
 
 
 def _exponent(calibrated: Calibrated, bench: Bench) -> None:
-    from perolas.matter.transformation.outlook import local_exponent
+    from perolas.matter.transformation.outlook import Band, local_exponents
 
-    band = local_exponent(calibrated, bench)
+    band = Band.of(local_exponents(calibrated, bench))
     click.echo(
         f"completion follows irradiance to the power {band.median:.2f} ({band.low68:.2f} to {band.high68:.2f}), "
         "between half and twice this irradiance"

@@ -286,7 +286,12 @@ def _library_names(step: Arithmetic | Compare) -> tuple[str, ...]:
 _KINDS: dict[str, StepKind] = {}
 
 # They register their kinds when they are imported; they import this module, so that happens when first asked for.
-_MORE = ("perolas.study.steps_recipe", "perolas.study.steps_ageing", "perolas.study.steps_optics")
+_MORE = (
+    "perolas.study.steps_recipe",
+    "perolas.study.steps_ageing",
+    "perolas.study.steps_optics",
+    "perolas.study.steps_transformation",
+)
 
 
 @cache

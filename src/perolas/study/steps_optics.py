@@ -295,12 +295,37 @@ def _renamed(stated: Stated, name: str, source: str) -> Number:
 
 
 def _code(step: Optics) -> str:
-    lines = ["from perolas.matter import optics", "from perolas.matter.optics.edge import absorption_edge_ev", ""]
+    """Return lines that do the same without the study engine; they print values, not errors."""
+    lines = ["import perolas", "from perolas.core import units", "from perolas.matter import optics"]
+    lines += ["from perolas.matter.optics.edge import absorption_edge_ev", ""]
     for name, wanted in step.quantities.items():
-        given = [f"{k} = {getattr(wanted, k)!r}" for k in _function(wanted).words if getattr(wanted, k) is not None]
-        given += [f"{k} = {v.item if isinstance(v, From) else v}" for k, v in _arguments(wanted)]
-        lines.append(f"# {name}: {wanted.of} with {', '.join(given) or 'no arguments'}")
-    return "\n".join([*lines, "# help(optics) lists the functions; perolas.info(NAME) their parameters"])
+        function = _function(wanted)
+        given = [f"{k}={getattr(wanted, k)!r}" for k in function.words if getattr(wanted, k) is not None]
+        for key, v in _arguments(wanted):
+            unit, argument = ARGUMENT_UNITS[key], f"{key}_{_SUFFIX[key]}"
+            if isinstance(v, From):
+                variable = v.item.replace(".", "_")
+                lines.insert(-1, f"{variable} = ...  # the result {v.item!r}, in {unit}")
+                given.append(f"{argument}={variable}")
+            else:
+                given.append(f"{argument}={expression.read_number(v, key).to(unit).value!r}")
+        lines.append(f"print({name!r}, {_TEXTS[wanted.of].format(', '.join(given))}, {function.unit!r})")
+    return "\n".join(lines)
+
+
+_TEXTS = {
+    "band_gap": "optics.band_gap_ev({})",
+    "confinement": "optics.confinement_ev({})",
+    "emission_energy": "optics.emission_energy_ev({})",
+    "emission_wavelength": "units.nm_from_ev(optics.emission_energy_ev({}))",
+    "emission_width": "optics.emission_fwhm_ev({})",
+    "absorption_edge": "absorption_edge_ev({})[0]",
+    "intrinsic_absorption": "optics.intrinsic_absorption_cm1({})",
+    "absorption_cross_section": "optics.absorption_cross_section_cm2({})",
+    "excitation_rate": "optics.excitation_rate_s1({})",
+    "two_photon_cross_section": "1e-50 * optics.two_photon_cross_section_gm({})",
+    "two_photon_coefficient": "optics.two_photon_coefficient_cm_gw({})",
+}
 
 
 def _trace(step: Optics, quantity: str) -> Trace:

@@ -174,8 +174,8 @@ def sweep(calibrated: Calibrated, bench: Bench, what: str, values: Sequence[floa
     return rows
 
 
-def local_exponent(calibrated: Calibrated, bench: Bench, factor: float = 2.0) -> Band:
-    """Return the local exponent of the completion time against irradiance, d ln t / d ln I, as a band.
+def local_exponents(calibrated: Calibrated, bench: Bench, factor: float = 2.0) -> Float[np.ndarray, " d"]:
+    """Return the local exponent of the completion time against irradiance, d ln t / d ln I, of each draw.
 
     Args:
         calibrated: the draws with their constants.
@@ -183,7 +183,7 @@ def local_exponent(calibrated: Calibrated, bench: Bench, factor: float = 2.0) ->
         factor: irradiances a factor above and below are compared.
 
     Returns:
-        The exponent: -1/2 where light opens the surface and s stays small, 0 where stripping or the dark rules.
+        Shape (draws,): -1/2 where light opens the surface and s stays small, 0 where stripping or the dark rules.
 
     Raises:
         InputError: a run in the dark, or a factor of 1 or less.
@@ -196,4 +196,4 @@ def local_exponent(calibrated: Calibrated, bench: Bench, factor: float = 2.0) ->
         calibrated.times(replace(bench, irradiance_mw_cm2=bench.irradiance_mw_cm2 * f))["completion"]
         for f in (1 / factor, factor)
     )
-    return Band.of(np.log(high / low) / (2 * np.log(factor)))
+    return np.asarray(np.log(high / low) / (2 * np.log(factor)))
