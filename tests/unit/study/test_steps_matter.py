@@ -11,7 +11,7 @@ import pytest
 from perolas.core.errors import InputError
 from perolas.matter.parameters_library import library, parameter_value, shifted
 from perolas.matter.parameters_tables import tables
-from perolas.study import graph, schema, sources, steps_optics
+from perolas.study import graph, schema, sources, steps, steps_optics
 from perolas.study.run import run
 
 Write = Callable[..., Path]
@@ -280,3 +280,12 @@ def test_sources_of_a_recipe_and_of_optics_are_cited() -> None:
     text = sources.bibtex("yang2020")
     for key in ("crystran2023", "velazquez2008", "brennan2024", "chen2017"):
         assert f"{{{key}," in text
+
+
+@pytest.mark.parametrize("item", ["optics", "emission", "ageing"])
+def test_the_code_of_a_step_gives_its_numbers(item: str, capsys: pytest.CaptureFixture[str]) -> None:
+    study = schema.load("yang2020")
+    kind = steps.kind_of(study.steps[item])
+    exec(compile(kind.code(study.steps[item]), item, "exec"), {"__name__": "__main__"})
+    printed = capsys.readouterr().out
+    assert {"optics": "2.3706", "emission": "530.957", "ageing": "0.0207"}[item] in printed
