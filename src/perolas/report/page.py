@@ -84,13 +84,15 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
 
 def _plot(raw: dict[str, Any], item: dict[str, Any], out: Path, figures: bool) -> tuple[dict[str, Any] | None, str]:
     """Return an item's plot, or None, and a sentence on it where one is due."""
-    from perolas.report import plots
+    from perolas.report import curves, plots
 
     if not raw.get("dataset"):
         return None, ""
     dataset = _load(out, str(raw["dataset"]))
     if isinstance(dataset, str):
         return None, dataset
+    if curves.is_curves(dataset):
+        return curves.plot(dataset), "Lines are medians, bands hold 68 % of the draws."
     shown = plots.panel(dataset, item["technique"])
     if shown is None:
         return None, "This result has no signal along one axis, so there is no plot of it."

@@ -152,11 +152,12 @@ def decimate(series: list[np.ndarray], limit: int = LIMIT) -> np.ndarray:
     return np.unique(np.concatenate(keep))
 
 
-def _pack(values: np.ndarray, kind: str) -> list[str]:
+def pack(values: np.ndarray, kind: str) -> list[str]:
+    """Return an array as page.js reads it: kind of number ("f4" or "f8") and base64 of its bytes."""
     return [kind, base64.b64encode(np.ascontiguousarray(values, dtype=f"<{kind}").tobytes()).decode()]
 
 
-def _quote(label: str) -> str:
+def quote(label: str) -> str:
     """Return text that plotly, which reads some HTML in labels, shows as it is."""
     return label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -173,13 +174,13 @@ def plot(shown: Panel) -> dict[str, Any]:
     """
     series = [a for group in (shown.signal, shown.expected, shown.residual) if group is not None for a in group]
     index = decimate(series)
-    arrays = {"x": _pack(shown.x[index], "f8")}
+    arrays = {"x": pack(shown.x[index], "f8")}
     traces: list[dict[str, Any]] = []
 
     def add(key: str, values: np.ndarray, name: str, **look: Any) -> None:
-        arrays[key] = _pack(values[index], "f4")
+        arrays[key] = pack(values[index], "f4")
         hover = {} if "hoverinfo" in look else {"hovertemplate": "%{y:.5g}"}
-        traces.append({"type": "scatter", "x": "@x", "y": f"@{key}", "name": _quote(name)} | hover | look)
+        traces.append({"type": "scatter", "x": "@x", "y": f"@{key}", "name": quote(name)} | hover | look)
 
     single = shown.rows[1] == 1
     size = 5 if index.size <= 400 else 4 if index.size <= 1500 else 3
@@ -293,11 +294,16 @@ def _decade_ticks(ranges: dict[str, list[float]]) -> int | None:
     return 1 if "log" in ranges and ranges["log"][1] - ranges["log"][0] > 1.5 else None
 
 
-def _layout(shown: Panel) -> dict[str, Any]:
-    axis = {
+def axis_style() -> dict[str, Any]:
+    """Return how every axis looks."""
+    return {
         "showline": True, "linecolor": "#9aa0a9", "ticks": "outside", "tickcolor": "#9aa0a9", "ticklen": 4,
         "gridcolor": GRID, "zeroline": False, "mirror": "all", "exponentformat": "power", "showexponent": "all",
     }  # fmt: skip
+
+
+def _layout(shown: Panel) -> dict[str, Any]:
+    axis = axis_style()
     finite = shown.x[np.isfinite(shown.x)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     room = 0.012 * (high - low) or 1.0
@@ -305,7 +311,7 @@ def _layout(shown: Panel) -> dict[str, Any]:
     bottom = shown.residual is not None
     kind = "log" if shown.log and signal_range(shown, True) else "linear"
     upper = axis | {
-        "title": {"text": _quote(shown.y_label), "standoff": 8},
+        "title": {"text": quote(shown.y_label), "standoff": 8},
         "domain": [0.3, 1.0] if bottom else [0.0, 1.0],
         "type": kind,
         "automargin": True,
@@ -318,7 +324,7 @@ def _layout(shown: Panel) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "xaxis": axis
         | {
-            "title": {"text": _quote(shown.x_label), "standoff": 8},
+            "title": {"text": quote(shown.x_label), "standoff": 8},
             "range": ends[::-1] if shown.reverse else ends,
             "anchor": "y2" if bottom else "y",
             "hoverformat": ".6g",

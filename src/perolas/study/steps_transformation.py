@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -174,10 +175,16 @@ def _compute(step: Transformation, look: Look) -> StepResult:
         curves[name], times[name] = _curve(found, benches[name], when["completion"])
     dataset = xr.Dataset(
         {
-            **{f"fraction_{n}": (("draw_percentile", f"point_{n}"), c, {"units": "1"}) for n, c in curves.items()},
-            **{f"time_h_{n}": ((f"point_{n}",), t, {"units": "h"}) for n, t in times.items()},
+            "curve": (("run", "percentile", "point"), np.stack(list(curves.values())), {"units": "1"}),
+            "at": (("run", "point"), np.stack(list(times.values())), {"units": "h"}),
         },
-        coords={"draw_percentile": [2.5, 16.0, 50.0, 84.0, 97.5]},
+        coords={"percentile": [2.5, 16.0, 50.0, 84.0, 97.5]},
+        attrs={
+            "plot": "curves",
+            "runs": json.dumps(list(curves)),
+            "x_label": "time (h)",
+            "y_label": "converted fraction of the lead",
+        },
     )
     warnings = [step.note] if step.note else []
     if found.impossible:
