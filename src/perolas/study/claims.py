@@ -116,6 +116,8 @@ def _judge_equal(claim: Claim, ground: Ground, got: Written, answer: dict[str, A
     if off <= allowed + _CLOSE * max(abs(value), abs(got.value)):
         if _too_wide(got, value, tolerance):
             low, high = got.value - 1.96 * got.std, got.value + 1.96 * got.std
+            if abs(low) < 1e-6 * abs(high):
+                low = 0.0  # what rounding left of a band that starts at nothing
             sentence = (
                 f"The answer, {shown}, would agree with {said}, but so would nearly anything: its 95 % band runs from "
                 f"{low:.3g} to {high:.3g}."
