@@ -220,7 +220,7 @@ def item(raw: dict[str, Any], anchor: str) -> dict[str, Any]:
         "status_sign": STATUS.get(status, ("·", status))[0],
         "error": str(raw.get("error") or ""),
         "story": story(estimate),
-        "groups": groups(estimate),
+        "groups": groups(estimate or {"quantities": as_dict(raw.get("quantities"))}),
         "batch": batch(estimate),
         "fixed": [_quantity(n, as_dict(q), held=True) for n, q in as_dict(estimate.get("fixed")).items()],
         "undetermined": str(estimate.get("undetermined_sentence") or ""),
@@ -369,9 +369,28 @@ def flat(value: Any, digits: int = 15) -> str:
     return text.number(value, digits)
 
 
+def _from_library(name: str) -> dict[str, Any]:
+    """Return a parameter as the page shows it; only its name where the library no longer has it."""
+    from perolas.matter.parameters_library import library, sources
+
+    found = library().get(name)
+    if found is None:
+        return {"name": name}
+    entry = sources().get(found.source, {})
+    who = f"{entry['author'].split(',')[0]} {entry['year']}" if entry else found.source
+    known = {"value": found.value, "std": found.std or None, "unit": found.unit} if found.unit != "table" else {}
+    return {
+        "name": name,
+        **known,
+        "source": f"{who} ({found.status})" if found.status != found.source else who,
+        "doi": entry.get("doi"),
+        "meaning": found.meaning,
+    }
+
+
 def _used(raw: Any) -> dict[str, str]:
     if not isinstance(raw, dict):
-        return {"name": str(raw), "value": "", "source": "", "doi": "", "meaning": ""}
+        raw = _from_library(str(raw))
     source = flat(raw.get("source")) if raw.get("source") is not None else ""
     return {
         "name": str(raw.get("name") or ""),

@@ -216,7 +216,7 @@ def _quantity(name: str, draws: Draws, unknowns: Any, unit: str, definition: str
     middle = float(np.median(draws[there]))
     spread = float(np.diff(np.percentile(draws[there], [16, 84]))[0]) / 2
     total = float(np.std(draws[there]))
-    if total == 0 or spread < 1e-9 * abs(middle):
+    if spread < 1e-5 * abs(middle):  # calibrated to this very number
         return Quantity(Written(middle, 0.0, unit, {}), definition)
     columns = {k: np.log(getattr(unknowns, k)[there] + 1e-9) for k in _SEVEN}
     columns = {k: (v - v.mean()) / v.std() for k, v in columns.items() if v.std() > 1e-9}
