@@ -18,6 +18,7 @@ _COMMANDS = {
     "simulate": ("perolas.cli.simulate", "Simulate a measurement and write it to a file."),
     "recipe": ("perolas.cli.recipe", "Print the balance of a recipe: what is limiting, what it gives, what stays."),
     "transform": ("perolas.cli.transform", "Forecast how Cs4PbBr6 turns into CsPbBr3 in water and light."),
+    "pump": ("perolas.cli.pump", "Calculate fluence and excitations from power, spot and pulse."),
     "info": ("perolas.cli.lookup", "Show a parameter with its value, conditions and source."),
     "formats": ("perolas.cli.lookup", "List the file formats that can be read."),
     "techniques": ("perolas.cli.lookup", "List the techniques and their options."),

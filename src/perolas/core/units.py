@@ -9,10 +9,11 @@ from typing import Any
 
 from perolas.core.errors import InputError, one_line
 
-# CODATA 2018 (the first four exact by the definition of the SI): the only place for conversion constants.
+# CODATA 2018 (the first five exact by the definition of the SI): the only place for conversion constants.
 HC_EV_NM = 1239.8419843320026
 BOLTZMANN_EV_K = 8.617333262145179e-5
 ELEMENTARY_CHARGE_C = 1.602176634e-19
+SPEED_OF_LIGHT_NM_FS = 299.792458
 AVOGADRO_PER_MOL = 6.02214076e23
 GAS_CONSTANT_KJ_MOL_K = BOLTZMANN_EV_K * ELEMENTARY_CHARGE_C * AVOGADRO_PER_MOL / 1e3
 HBAR2_PER_2ME_EV_NM2 = 0.03809982116154859  # hbar^2 / (2 electron masses)
