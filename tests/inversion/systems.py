@@ -63,6 +63,7 @@ def _with_a_fourth_line(m: Any) -> Any:
 TRPL = ("amplitude", "background", "scatter")
 XPS = ("area", "background_counts", "slope")
 PEAKS = ("area", "background")
+XRD = ("area", "background")
 
 SYSTEMS = {
     # Wrong: light scattered from the laser, which the model has but does not fit by default.
@@ -81,5 +82,11 @@ SYSTEMS = {
         "peaks",
         _scale("peaks", PEAKS),
         _wrong("peaks", PEAKS, _with_a_fourth_line),
+    ),
+    # Wrong: the strongest line has twice the intensity that its structure allows.
+    "xrd": System(
+        "xrd",
+        _scale("xrd", XRD),
+        _wrong("xrd", XRD, lambda m: replace(m, strength=m.strength.at[jnp.argmax(m.strength)].multiply(2.0))),
     ),
 }

@@ -129,7 +129,7 @@ def _measurement_job(study: Study, item: Measurement, done: Results, root: Path 
         k: str(v["measurement"]) for k, v in item.options.items() if isinstance(v, dict) and graph.references(v)
     }
     options = registry.convert_options(technique, {k: v for k, v in item.options.items() if k not in observed})
-    file_options = {o.name for o in technique.all_options() if o.kind == "file"}
+    file_options = {o.name for o in technique.all_options() if o.kind in ("file", "path")}
     files = {k: _file(root, str(v)) for k, v in options.items() if k in file_options}
     hints = {k: getattr(item, k) for k in single.READER_HINTS if getattr(item, k) is not None}
     own = None if item.file is None else _file(root, item.file)

@@ -135,7 +135,7 @@ def check_paths(study: Study, root: Path | None) -> None:
         texts = [measurement.file] if measurement.file is not None else []
         for option in registry.technique(measurement.technique).all_options():
             value = measurement.options.get(option.name)
-            if option.kind == "file" and isinstance(value, str):
+            if option.kind in ("file", "path") and isinstance(value, str):
                 paths.append(("options", option.name))
                 texts.append(value)
         for key, text in zip(paths, texts, strict=True):

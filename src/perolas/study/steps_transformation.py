@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from perolas.core import check
-from perolas.core.errors import InputError
+from perolas.core.errors import InputError, one_line
 from perolas.study import expression
 from perolas.study.expression import Written
 from perolas.study.schema import Name, Stated, Step, Table, Text
@@ -124,15 +124,23 @@ def _bench(step: Transformation, run: Run) -> Any:
     for name, field in _FIELDS.items():
         stated = getattr(run, name) if getattr(run, name) is not None else getattr(step.vessel, name)
         if stated is not None:
-            values[field] = expression.read_number(stated, name).to(_UNITS[name]).value
+            values[field] = _number(stated, name, _UNITS[name])
     vial = run.vial or step.vessel.vial
     if vial:
         values["vial"] = vial
     return Bench(**values)
 
 
+def _number(stated: Stated, name: str, unit: str) -> float:
+    read = expression.read_number(stated, name)
+    try:
+        return read.to(unit).value
+    except InputError:
+        raise InputError(f'"{name}" must be in {unit}, but is "{one_line(stated, 40)}".') from None
+
+
 def _hours(stated: Stated, name: str) -> float:
-    return check.positive(expression.read_number(stated, name).to("h").value, name, "h")
+    return check.positive(_number(stated, name, "h"), name, "h")
 
 
 def _compute(step: Transformation, look: Look) -> StepResult:

@@ -1,0 +1,60 @@
+"""`perolas transform`: a forecast in words, as JSON, as a picture; one sentence for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from perolas.cli import main
+
+
+def test_words_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "t.png"
+    arguments = ["--light", "365 nm, 2 mW/cm2", "--hours", "10", "--draws", "20", "--sweep", "wavelength=365,468"]
+    assert main(["transform", *arguments, "-o", str(picture)]) == 0
+    shown = capsys.readouterr()
+    assert "completion  5 h" in shown.out  # what it was calibrated on
+    assert "wavelength 468: onset" in shown.out
+    assert "to the power -0.4" in shown.out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_of_a_dark_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["transform", "--draws", "20", "--json", "--sweep", "water=20,125"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["quantities"]["onset"]["median"] == pytest.approx(8.0, abs=1e-3)
+    assert 34 < found["quantities"]["completion"]["median"] < 78  # parameters.md 2.4, over the limits of detection
+    assert len(found["curve"]["fraction"]) == 5
+    assert [row["water"] for row in found["sweep"]] == [20.0, 125.0]
+    assert found["sweep"][0]["completion"]["never"] > found["sweep"][1]["completion"]["never"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--water", "0 uL"], 'Argument "water" must be above 0 uL'),
+        (["--water", "3 s"], 'Argument "water" must be in uL'),
+        (["--light", "365 nm"], 'The light must be "dark" or such as'),
+        (["--light", "365 nm, -2 mW/cm^2"], 'Argument "irradiance" must be zero or positive'),
+        (["--light", "20 um, 2 mW/cm^2"], "lies outside the range"),
+        (["--hours", "-3"], 'Argument "hours" must be positive'),
+        (["--lead", "-1 umol"], 'Argument "lead" must be positive'),
+        (["--temperature", "500 degC"], "The temperature must leave water and toluene liquid"),
+        (["--seeds", "0.7"], "is a share and must be below 0.5"),
+        (["--vial", "oak", "--light", "365 nm, 1 mW/cm^2"], 'The vial "oak" is not known'),
+        (["--sweep", "moon=1"], 'The condition to sweep "moon" is not known'),
+        (["--sweep", "water"], "A sweep is written such as"),
+        (["--sweep", "irradiance=1,2"], "A sweep over irradiance needs light"),
+        (["--draws", "1"], 'Argument "draws" must lie between'),
+        (["-o", "t.doc"], '"t.doc" must end in .png, .pdf or .svg'),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_sentence(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["transform", "--draws", "20", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert sentence in shown.err
+    assert shown.err.count("\n") == 1
+    assert "Traceback" not in shown.err
