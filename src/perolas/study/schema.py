@@ -23,8 +23,8 @@ ROLES = ("calibration", "prediction", "postdiction", "consistency", "external")
 Role = Literal["calibration", "prediction", "postdiction", "consistency", "external"]
 Relation = Literal["=", "~", "<", ">", "<=", ">="]
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,79}$")]
-ClaimId = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z_0-9]{0,79}$")]
+ClaimId = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z_0-9.-]{0,99}$")]
 Text = Annotated[str, Field(max_length=2000)]
 Stated = Annotated[str, Field(max_length=100)] | int | float
 
@@ -49,7 +49,7 @@ class Head(Table):
         seed: seed of everything random in it.
     """
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z_0-9-]{0,79}$")]
     title: Text
     doi: Annotated[str, Field(max_length=200)] = ""
     authors: list[Annotated[str, Field(max_length=200)]] = []

@@ -35,7 +35,7 @@ class Law:
 
     Attributes:
         name: as the user says it.
-        priors: parameter -> lowest and highest value; "log10_..." are decimal logarithms, rates in 1/h.
+        priors: parameter -> lowest and highest value; names with log10 in front are decimal logarithms, rates in 1/h.
         fraction: (values, conditions, times in h) -> X, shape (n,).
     """
 
