@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     metavar="WHAT=VALUES",
     help="wavelength, irradiance, temperature or water over a:b:n or a,b,c (nm, mW/cm^2, degC, uL)",
 )
+@click.option("--limits", is_flag=True, help="also the completion for several limits of detection")
 @click.option("--draws", default=200, show_default=True, help="draws of what is not known")
 @click.option("--seed", default=0, show_default=True, help="of the draws")
 @click.option("-o", "--output", metavar="FILE", help="picture: FILE.png, .pdf or .svg")
@@ -64,10 +65,22 @@ def transform(**values: Any) -> None:
             _exponent(calibrated, bench)
         for value, onset, completion in rows:
             click.echo(f"{wanted[0] if wanted else ''} {value:g}: onset {onset}; completion {completion}")
+        if values["limits"]:
+            _limits(bench)
         for sentence in found.sentences:
             click.echo(sentence)
     if output is not None:
         _draw(output, found, rows, values, wanted)
+
+
+def _limits(bench: Bench) -> None:
+    from perolas.matter.transformation.outlook import by_limits
+
+    onsets, completions = (0.02, 0.05, 0.10), (0.95, 0.96, 0.97)
+    click.echo("completion in h, if the new phase shows at ... and the old one is gone at ...")
+    click.echo("      " + "".join(f"{b:>22.0%}" for b in completions))
+    for a, row in zip(onsets, by_limits(bench, onsets, completions), strict=True):
+        click.echo(f"{a:>6.0%}" + "".join(f"{band!s:>22s}" for band in row))
 
 
 def _exponent(calibrated: Calibrated, bench: Bench) -> None:

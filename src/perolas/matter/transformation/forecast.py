@@ -8,7 +8,6 @@ the synthesis (which sets the optical density) and the activation energy. A fore
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -20,6 +19,7 @@ from jaxtyping import Array, Float
 from perolas.core import check
 from perolas.core.errors import FitError, InputError
 from perolas.matter.parameters_library import parameter_value
+from perolas.matter.transformation.batch import conversions, mapped
 from perolas.matter.transformation.conditions import Conditions
 from perolas.matter.transformation.kinetics import Kinetics, conversion, time_to
 
@@ -34,7 +34,6 @@ PARAMETERS_USED = (
     "ligand.per_lead_20nm",
 )
 _FORECAST_TOLERANCE = 1e-8
-_CHUNK = 128
 # A constant is looked for between these.
 _BETWEEN = (1e-9, 1e3)
 
@@ -171,13 +170,12 @@ class Calibrated:
 
     def curves(self, bench: Bench, times_h: Float[np.ndarray, " n"]) -> Float[np.ndarray, "d n"]:
         """Return the converted fraction of each draw at times, shape (draws, n)."""
-        times = jnp.asarray(np.asarray(times_h, dtype=float))
-        return _mapped(partial(_curve, times), *self._batch(bench))
+        return conversions(*self._batch(bench), times_h, tolerance=_FORECAST_TOLERANCE)
 
     def times(self, bench: Bench) -> dict[str, Float[np.ndarray, " d"]]:
         """Return onset and completion of each draw as diffraction sees them, h."""
         limits = jnp.stack([self.unknowns.onset_limit, self.unknowns.completion_limit], axis=1)
-        found = _mapped(_when, *self._batch(bench), limits)
+        found = mapped(_when, *self._batch(bench), limits)
         return {"onset": found[:, 0], "completion": found[:, 1]}
 
     def _batch(self, bench: Bench) -> tuple[Kinetics, Conditions]:
@@ -252,7 +250,7 @@ def _solve(
     """
     which = jnp.full(fractions.shape, opening)
     times = jnp.full(fractions.shape, float(time_h))
-    found = _mapped(_halve, which, times, kinetics, conditions, jnp.asarray(fractions))
+    found = mapped(_halve, which, times, kinetics, conditions, jnp.asarray(fractions))
     return found, (found > _BETWEEN[0] * 1.01) & (found < _BETWEEN[1] / 1.01)
 
 
@@ -278,25 +276,5 @@ def _halve(opening: Array, time_h: Array, kinetics: Kinetics, conditions: Condit
     return jnp.exp(0.5 * (low + high))
 
 
-def _curve(times: Array, kinetics: Kinetics, conditions: Conditions) -> Array:
-    return conversion(kinetics, conditions, times, tolerance=_FORECAST_TOLERANCE)
-
-
 def _when(kinetics: Kinetics, conditions: Conditions, limits: Array) -> Array:
     return time_to(kinetics, conditions, limits)
-
-
-@eqx.filter_jit
-def _chunk(function: Any, parts: tuple[Any, ...]) -> Array:
-    return jax.vmap(function)(*parts)
-
-
-def _mapped(function: Any, *parts: Any) -> np.ndarray:
-    """Map over draws, a chunk at a time; the last chunk is filled up, so that one compilation serves all."""
-    count = jax.tree.leaves(parts)[0].shape[0]
-    size = min(_CHUNK, count)
-    rows = []
-    for first in range(0, count, size):
-        index = np.minimum(np.arange(first, first + size), count - 1)
-        rows.append(np.asarray(_chunk(function, jax.tree.map(lambda leaf, at=index: leaf[at], parts)))[: count - first])
-    return np.concatenate(rows)

@@ -119,6 +119,7 @@ def curve(
         saveat=diffrax.SaveAt(ts=times_h),
         stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
         max_steps=_MOST_STEPS,
+        adjoint=diffrax.ForwardMode(),  # a handful of parameters: derivatives go along with the solution
         throw=False,
     )
     return jnp.where(solution.result == diffrax.RESULTS.successful, solution.ys, jnp.nan)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from perolas.core import check
 from perolas.core.errors import InputError
-from perolas.matter.transformation.forecast import Bench, Calibrated
+from perolas.matter.transformation.forecast import Bench, Calibrated, Unknowns, calibrate
 from perolas.matter.transformation.window import window
 
 _BANDS = (2.5, 16.0, 50.0, 84.0, 97.5)
@@ -172,6 +172,34 @@ def sweep(calibrated: Calibrated, bench: Bench, what: str, values: Sequence[floa
         when = calibrated.times(replace(bench, **{field: float(value)}))  # type: ignore[arg-type]
         rows.append((float(value), Band.of(when["onset"]), Band.of(when["completion"])))
     return rows
+
+
+def by_limits(bench: Bench, onsets: Sequence[float], completions: Sequence[float], draws: int = 40) -> list[list[Band]]:
+    """Forecast the completion for given limits of detection, calibrated anew for each pair.
+
+    Args:
+        bench: the run.
+        onsets: converted fractions at which the new phase shows.
+        completions: converted fractions at which the old phase is gone.
+        draws: of what else is not known.
+
+    Returns:
+        A row for each onset, a band for each completion.
+
+    Raises:
+        InputError: a limit that is not a share, or a run that cannot be.
+    """
+    for limit in (*onsets, *completions):
+        if not 0 < limit < 1:
+            raise InputError(f"A limit of detection must lie between 0 and 1, but is {limit:g}.")
+    unknowns = Unknowns.draw(draws)
+    return [
+        [
+            Band.of(calibrate(unknowns.fixed(onset_limit=a, completion_limit=b)).times(bench)["completion"])
+            for b in completions
+        ]
+        for a in onsets
+    ]
 
 
 def local_exponents(calibrated: Calibrated, bench: Bench, factor: float = 2.0) -> Float[np.ndarray, " d"]:
