@@ -13,6 +13,7 @@ _METAVARS = {
     "integer": "N",
     "number": "NUMBER",
     "file": "FILE",
+    "path": "FILE",
     "names": "NAME,...",
     "values": "NAME=VALUE,...",
     "text": "TEXT",
@@ -42,6 +43,7 @@ class TechniqueCommand(click.Command):
             from perolas.measurements import registry
 
             ctx.meta["technique"] = registry.technique(name)
+            args = _spread(args, {_flag(o) for o in ctx.meta["technique"].all_options() if o.kind == "names"})
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -90,8 +92,27 @@ def generated(chosen: Technique, simulated: bool) -> list[click.Option]:
     return [_option(o) for o in chosen.all_options() if o.simulate or not simulated]
 
 
+def _spread(args: list[str], flags: set[str]) -> list[str]:
+    """Write ``--phases A B C`` as ``--phases A --phases B --phases C``, where the command's own argument came first."""
+    if not args or args[0].startswith("-"):
+        return args
+    found: list[str] = []
+    current = None  # the option whose names are being listed
+    for i, argument in enumerate(args):
+        if argument.startswith("-"):
+            current = argument if argument in flags else None
+        elif current is not None and args[i - 1] != current:
+            found.append(current)
+        found.append(argument)
+    return found
+
+
+def _flag(option: Option) -> str:
+    return f"--{option.name.replace('_', '-')}"
+
+
 def _option(option: Option) -> click.Option:
-    flag = f"--{option.name.replace('_', '-')}"
+    flag = _flag(option)
     text = option.help
     if option.default not in (None, "", (), {}):
         text += f"  [default: {option.default}{f' {option.unit}' if option.unit else ''}]"

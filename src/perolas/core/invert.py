@@ -307,7 +307,9 @@ def _estimate(problem: Problem, fit: Fit, starts: int) -> Estimate:
 
 
 def _row(table: Mapping[str, Any], name: str) -> Any:
-    return table[name] if name in table else table[name.rsplit("_", 1)[0]]
+    while name not in table:  # "fraction_1", "weight_fraction_CsPbBr3_cubic"
+        name = name.rsplit("_", 1)[0]
+    return table[name]
 
 
 def _first(problem: Problem) -> Problem:

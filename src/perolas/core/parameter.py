@@ -149,12 +149,13 @@ def slots(module: Any, part: str, batched: int = 0) -> tuple[Slot, ...]:
             )
             continue
         size = np.shape(getattr(module, row.field))[batched]
+        names = row.labels or getattr(module, "labels", {}).get(row.field, ())  # a module may name its own components
         found.extend(
             Slot(
                 part,
                 row.field,
                 i,
-                f"{row.name}_{row.labels[i] if row.labels else i + 1}",
+                f"{row.name}_{names[i] if names else i + 1}",
                 row.unit,
                 row.lower,
                 row.upper,

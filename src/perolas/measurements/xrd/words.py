@@ -1,0 +1,121 @@
+"""What a reader must be told about a fit of a pattern: detection limits, foreign lines, what the errors leave out."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from perolas.core.estimate import Estimate, Quantity
+from perolas.measurements.xrd.model import Xrd
+
+_POOR = 1.5  # reduced chi-square from which the errors are too small to be believed
+_FOREIGN_SIGMA = 8.0
+_FOREIGN_SHARE = 0.01  # of the highest point above the background
+MOST_FOREIGN = 20
+
+
+def with_limits(estimate: Estimate) -> Estimate:
+    """Add the detection limit of each phase: the weight fraction at which its area is three standard errors."""
+    found: Xrd = estimate.fitted()[0]
+    if len(found.phases) < 2:
+        return estimate
+    per_area = np.asarray(found.weight_per_area * found.volumes_nm3())
+    total = float(np.sum(per_area * np.asarray(found.area)))
+    added = dict(estimate.added)
+    for i, name in enumerate(found.phases):
+        if f"area_{name}" in estimate.names:
+            std = estimate[f"area_{name}"].std
+            added[f"detection_limit_{name}"] = Quantity(
+                float(3 * std * per_area[i] / total),
+                0.0,
+                "1",
+                "weight fraction at which the area of the phase is three standard errors",
+            )
+    return dataclasses.replace(estimate, added=added)
+
+
+def foreign_lines(
+    axis: np.ndarray, signal: np.ndarray, expected: np.ndarray, weight: np.ndarray, known: np.ndarray, fwhm: np.ndarray
+) -> list[dict[str, float]]:
+    """Return lines that no phase of the fit explains.
+
+    Args:
+        axis: shape (n,), two theta in degrees.
+        signal: shape (n,).
+        expected: shape (n,).
+        weight: shape (n,), inverse variance.
+        known: shape (l,), positions of the lines that are explained, degrees.
+        fwhm: shape (l,), their full widths.
+
+    Returns:
+        For each: two_theta_deg, height, sigma; by falling sigma.
+    """
+    width = float(np.median(fwhm)) if fwhm.size else 0.2
+    step = float(np.median(np.diff(axis)))
+    many = max(round(width / step), 1)
+    kernel = np.ones(many)
+    rest = np.convolve((signal - expected) * weight, kernel, "same")
+    norm = np.sqrt(np.convolve(weight, kernel, "same"))
+    # What the model leaves everywhere counts as noise too.
+    scale = max(1.0, 1.4826 * float(np.median(np.abs(rest / norm))))
+    sigma = rest / norm / scale
+    height = rest / norm**2
+    top = float(np.max(signal) - np.median(signal))
+    found: list[dict[str, float]] = []
+    taken = np.zeros(axis.size, dtype=bool)
+    for i in np.argsort(-sigma):
+        if sigma[i] < _FOREIGN_SIGMA or len(found) >= MOST_FOREIGN:
+            break
+        near = known.size and np.any(np.abs(known - axis[i]) < np.maximum(2.0 * fwhm, 2 * step))
+        if not taken[i] and not near and height[i] > _FOREIGN_SHARE * top:
+            found.append({"two_theta_deg": float(axis[i]), "height": float(height[i]), "sigma": float(sigma[i])})
+        taken |= np.abs(axis - axis[i]) < 2 * width
+    return found
+
+
+def with_story(estimate: Estimate, notes: list[str], weight: np.ndarray, held: list[str]) -> Estimate:
+    """Add notes, warnings, foreign lines and detection limits to a fit of one pattern."""
+    estimate = with_limits(estimate)
+    found: Xrd = estimate.fitted()[0]
+    position, area, fwhm, _ = (np.asarray(p) for p in found.sticks())
+    strong = area.reshape(-1) > 1e-3 * float(np.max(area, initial=1e-300))
+    axis = np.asarray(found.axis)
+    foreign = foreign_lines(
+        axis,
+        estimate.signal,
+        estimate.expected,
+        weight,
+        position.reshape(-1)[strong],
+        fwhm.reshape(-1)[strong],
+    )
+    warnings, said = list(estimate.warnings), [*notes, *estimate.notes]
+    if held:
+        said.append(
+            f"Too weak for a cell and a size of its own, which are held: {', '.join(held)}; only the area is "
+            "fitted, and the detection limit holds for these."
+        )
+    if np.isfinite(estimate.chi2_reduced) and estimate.chi2_reduced > _POOR:
+        warnings.append(
+            f"The model does not describe the counts to their noise (reduced chi-square {estimate.chi2_reduced:.2f}): "
+            f"structures, profile or phases differ from the sample's. Errors hold for counting alone; take them "
+            f"{np.sqrt(estimate.chi2_reduced):.1f} times larger at least."
+        )
+    if foreign:
+        where = ", ".join(f"{line['two_theta_deg']:.2f}" for line in sorted(foreign, key=lambda f: f["two_theta_deg"]))
+        warnings.append(f"Lines that none of the phases explains, near {where} degrees.")
+    extra: dict[str, Any] = estimate.extra | {
+        "foreign_lines": foreign,
+        "instrument": _instrument(found),
+        "lines": {name: int(np.sum(np.asarray(found.line_phase) == i)) for i, name in enumerate(found.phases)},
+    }
+    return dataclasses.replace(estimate, warnings=tuple(warnings), notes=tuple(said), extra=extra)
+
+
+def _instrument(found: Xrd) -> dict[str, Any]:
+    from perolas.measurements.xrd.instrument import Instrument
+
+    names = [f.name for f in dataclasses.fields(Instrument) if f.name != "wavelengths_nm"]
+    values = {n: float(getattr(found, n)) for n in names}
+    return Instrument(wavelengths_nm=tuple(float(w) for w in found.wavelength_nm), **values).to_json()
