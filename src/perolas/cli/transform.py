@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
     metavar="WHAT=VALUES",
     help="wavelength, irradiance, temperature or water over a:b:n or a,b,c (nm, mW/cm^2, degC, uL)",
 )
+@click.option(
+    "--seen",
+    multiple=True,
+    metavar="EVENT",
+    help='instead of a forecast, infer from times: "onset 1-8 h dark", "completion 3-5 h 365 nm, 2 mW/cm^2" ...',
+)
 @click.option("--limits", is_flag=True, help="also the completion for several limits of detection")
 @click.option("--draws", default=200, show_default=True, help="draws of what is not known")
 @click.option("--seed", default=0, show_default=True, help="of the draws")
@@ -46,6 +53,9 @@ def transform(**values: Any) -> None:
     if not 2 <= values["draws"] <= 100_000:
         raise InputError(f'Argument "draws" must lie between 2 and 100000, but is {values["draws"]}.')
     bench = _bench(values)
+    if values["seen"]:
+        _infer(values)
+        return
     wanted = None if values["sweep"] is None else _sweep(values["sweep"])
     calibrated = calibrate(Unknowns.draw(values["draws"], values["seed"]))
     found = outlook(calibrated, bench, values["hours"])
@@ -73,6 +83,31 @@ def transform(**values: Any) -> None:
         _draw(output, found, rows, values, wanted)
 
 
+def _infer(values: dict[str, Any]) -> None:
+    from perolas.cli import seen
+    from perolas.core.errors import InputError
+    from perolas.matter.transformation.inference import infer
+    from perolas.matter.transformation.rivals import LAWS
+
+    for name in ("output", "sweep"):
+        if values[name] is not None:
+            raise InputError(f'"--{name}" belongs to a forecast, not to "--seen".')
+
+    def conditions(light: str) -> Any:
+        bench = _bench({**values, "light": light})
+        return bench.conditions_of(1.0)
+
+    observed, found = seen.sightings(values["seen"], conditions), []
+    for i, name in enumerate(LAWS):
+        click.echo(f"{i} of {len(LAWS)} rate laws done ({name})", err=True)
+        found.append(infer(name, observed, seed=values["seed"]))
+    found.sort(key=lambda one: -one.log_evidence)
+    if values["as_json"]:
+        click.echo(json.dumps(seen.as_json(found), indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        seen.show(found)
+
+
 def _limits(bench: Bench) -> None:
     from perolas.matter.transformation.outlook import by_limits
 
@@ -89,8 +124,14 @@ def _exponent(calibrated: Calibrated, bench: Bench) -> None:
     band = Band.of(local_exponents(calibrated, bench))
     click.echo(
         f"completion follows irradiance to the power {band.median:.2f} ({band.low68:.2f} to {band.high68:.2f}), "
-        "between half and twice this irradiance"
+        "between half and twice this irradiance;"
     )
+    rest = []
+    for factor in (1 / 256, 1 / 16, 16, 256):
+        other = replace(bench, irradiance_mw_cm2=bench.irradiance_mw_cm2 * factor)
+        power = Band.of(local_exponents(calibrated, other)).median
+        rest.append(f"{power:.2f} at {other.irradiance_mw_cm2:.2g} mW/cm^2")
+    click.echo(f"  it is {', '.join(rest)}: the dark rules at one end, stripping at the other")
 
 
 def _bench(values: dict[str, Any]) -> Bench:

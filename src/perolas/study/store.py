@@ -81,7 +81,7 @@ def versions() -> dict[str, str]:
 @cache
 def _libraries() -> dict[str, str]:
     found = {"perolas": __version__, "python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
-    for name in ("jax", "jaxlib", "numpy", "scipy", "equinox", "pint", "xarray", "h5netcdf"):
+    for name in ("jax", "jaxlib", "numpy", "scipy", "equinox", "diffrax", "gemmi", "pint", "xarray", "h5netcdf"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

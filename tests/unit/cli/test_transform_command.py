@@ -31,6 +31,18 @@ def test_json_of_a_dark_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["sweep"][0]["completion"]["never"] > found["sweep"][1]["completion"]["never"] == 0
 
 
+@pytest.mark.full
+def test_times_rank_the_laws(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = ["onset 1-8 h dark", "completion 8-48 h dark", "onset 20-180 min 365 nm, 2 mW/cm2"]
+    seen.append("completion 3-5 h 365 nm, 2 mW/cm2")
+    assert main(["transform", "--json", *[a for text in seen for a in ("--seen", text)]]) == 0
+    found = {row["law"]: row for row in json.loads(capsys.readouterr().out)}
+    # parameters.md 2.4: one rate for all of it is ruled out by the ratio of completion to onset.
+    assert found["bare surface"]["log_evidence"] - found["first order"]["log_evidence"] > 7
+    assert found["bare surface"]["log_evidence"] - found["shrinking core"]["log_evidence"] > 7
+    assert "log10_stripping" in found["bare surface"]["undetermined"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -47,6 +59,9 @@ def test_json_of_a_dark_run(capsys: pytest.CaptureFixture[str]) -> None:
         (["--sweep", "moon=1"], 'The condition to sweep "moon" is not known'),
         (["--sweep", "water"], "A sweep is written such as"),
         (["--sweep", "irradiance=1,2"], "A sweep over irradiance needs light"),
+        (["--seen", "onset 1-8 dark"], "A sighting is written such as"),
+        (["--seen", "onset 8-1 h dark"], "A sighting must lie after 8 h"),
+        (["--seen", "onset 1-8 h dark", "-o", "t.png"], '"--output" belongs to a forecast'),
         (["--draws", "1"], 'Argument "draws" must lie between'),
         (["-o", "t.doc"], '"t.doc" must end in .png, .pdf or .svg'),
     ],

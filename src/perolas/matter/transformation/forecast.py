@@ -8,7 +8,6 @@ the synthesis (which sets the optical density) and the activation energy. A fore
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -68,10 +67,10 @@ class Bench:
     lit_area_cm2: float = 1.0
     path_cm: float = 1.0
 
-    def conditions(self, yields: Float[np.ndarray, " d"]) -> Conditions:
-        """Return the conditions for each yield of the synthesis; thickness and salt grow with the lead, q falls."""
-        full = Conditions.of(
-            lead_umol=self.lead_umol,
+    def conditions_of(self, synthesis_yield: float) -> Conditions:
+        """Return the conditions for one yield of the synthesis; raises InputError as `Conditions.of` does."""
+        return Conditions.of(
+            lead_umol=self.lead_umol * synthesis_yield,
             volume_ml=self.volume_ml,
             water_ul=self.water_ul,
             wavelength_nm=self.wavelength_nm,
@@ -82,6 +81,10 @@ class Bench:
             temperature_k=self.temperature_k,
             transport_h=self.transport_h,
         )
+
+    def conditions(self, yields: Float[np.ndarray, " d"]) -> Conditions:
+        """Return the conditions for each yield of the synthesis; thickness and salt grow with the lead, q falls."""
+        full = self.conditions_of(1.0)
         y = jnp.asarray(yields)
         same = jnp.ones_like(y)
         return Conditions(
