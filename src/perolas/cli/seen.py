@@ -39,12 +39,15 @@ def sightings(texts: Sequence[str], conditions: Callable[[str], Any]) -> list[Si
             event, after, by, unit, light = match.groups()
             scale = 1.0 if unit == "h" else 1.0 / 60.0
             last = float("inf") if by == "never" else float(by) * scale
-            found.append(Sighting(event, float(after) * scale, last, conditions(light)))
+            first = float(after) * scale
         except ValueError:
             raise InputError(
                 'A sighting is written such as "onset 1-8 h dark" or "completion 3-5 h 365 nm, 2 mW/cm^2", not '
                 f'"{one_line(text, 60)}".'
             ) from None
+        if not 0 <= first < last:
+            raise InputError(f'A sighting needs its first time before its second, unlike "{one_line(text, 60)}".')
+        found.append(Sighting(event, first, last, conditions(light)))
     return found
 
 

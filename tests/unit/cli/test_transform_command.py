@@ -60,7 +60,7 @@ def test_times_rank_the_laws(capsys: pytest.CaptureFixture[str]) -> None:
         (["--sweep", "water"], "A sweep is written such as"),
         (["--sweep", "irradiance=1,2"], "A sweep over irradiance needs light"),
         (["--seen", "onset 1-8 dark"], "A sighting is written such as"),
-        (["--seen", "onset 8-1 h dark"], "A sighting must lie after 8 h"),
+        (["--seen", "onset 8-1 h dark"], "A sighting needs its first time before its second"),
         (["--seen", "onset 1-8 h dark", "-o", "t.png"], '"--output" belongs to a forecast'),
         (["--draws", "1"], 'Argument "draws" must lie between'),
         (["-o", "t.doc"], '"t.doc" must end in .png, .pdf or .svg'),
