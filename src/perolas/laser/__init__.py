@@ -3,7 +3,9 @@
 - `pump`: from power, spot and pulse to excitations in each nanocrystal, with the errors of the cross-sections;
   `beams` (spots and pulses) and `layers` (interference in a film) are what it is made of.
 - `rate`: rate equations with the spontaneous-emission factor beta, steady and in time.
-- `diffusion`: light that diffuses in a pumped region with gain, after Letokhov: threshold for any pumped shape.
+- `diffusion`: light that diffuses in a pumped region with gain, after Letokhov: threshold for any pumped shape;
+  `diffusion_time` adds time and saturation.
+- `statistics`: shot series and spectra: Levy index, overlap, mode spacing, loop length.
 
 Everything is imported from its own module, so that a pump calculation does not load a solver.
 """
