@@ -137,7 +137,8 @@ class _Work:
         key = self.store.key(job.recipe)
         entry = None if self.fresh else self.store.get(key)
         if entry is None:
-            entry = self.store.put(key, *job.compute())
+            about = {"study": self.study.head.id, "item": name, "kind": item["technique"] or item["kind"]}
+            entry = self.store.put(key, *job.compute(), about)
         # From here on only what the store gave back counts, so that a resumed run equals an undisturbed one.
         result = entry.result
         item.update(

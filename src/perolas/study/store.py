@@ -135,17 +135,21 @@ class Store:
             digest = files.pop("checksum").decode("ascii").strip()
             if digest != _digest(files):
                 return None
+            files.pop("about.json", None)
             return Entry(key, json.loads(files.pop("result.json")), files, digest)
         except (OSError, KeyError, ValueError):
             return None
 
-    def put(self, key: str, result: Mapping[str, Any], files: Mapping[str, bytes]) -> Entry:
+    def put(
+        self, key: str, result: Mapping[str, Any], files: Mapping[str, bytes], about: Mapping[str, Any] | None = None
+    ) -> Entry:
         """Store a result and return it as it was stored.
 
         Args:
             key: from `key`.
             result: JSON-like data; numbers that are not finite become None.
             files: name -> content of further files.
+            about: what it is the result of, for whoever looks into the store; it decides nothing.
 
         Returns:
             The entry, read back.
@@ -154,7 +158,13 @@ class Store:
             OSError: the folder cannot be written.
         """
         text = json.dumps(plain(result), ensure_ascii=True, allow_nan=False, indent=1) + "\n"
-        content = {"result.json": text.encode(), **files}
+        told = (
+            json.dumps(
+                plain({**(about or {}), "versions": versions(), "code": code_hash()}), ensure_ascii=True, indent=1
+            )
+            + "\n"
+        )
+        content = {"result.json": text.encode(), "about.json": told.encode(), **files}
         content["checksum"] = (_digest(content) + "\n").encode()
         half = self.root / "tmp" / uuid.uuid4().hex
         half.mkdir(parents=True)
@@ -195,6 +205,28 @@ class Store:
         scratch = self.root / "tmp"
         scratch.mkdir(parents=True, exist_ok=True)
         write_file(path, data, scratch)
+
+    def keys(self) -> list[str]:
+        """Return the keys of all entries, whole or damaged."""
+        return sorted(p.name for p in self.root.glob("??/*") if p.is_dir() and p.parent.name == p.name[:2])
+
+    def about(self, key: str) -> dict[str, Any]:
+        """Return what is told about an entry, with its "bytes" and "changed" (seconds since 1970)."""
+        folder = self._place(key)
+        try:
+            told = json.loads((folder / "about.json").read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            told = {}
+        files = [p.stat() for p in folder.iterdir() if p.is_file()]
+        changed = max((f.st_mtime for f in files), default=0.0)
+        return {**told, "bytes": sum(f.st_size for f in files), "changed": changed}
+
+    def remove(self, key: str) -> None:
+        """Remove an entry: moved away in one go first, so that nobody reads half of it."""
+        away = self.root / "tmp" / uuid.uuid4().hex
+        away.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(self._place(key), away)
+        shutil.rmtree(away, ignore_errors=True)
 
     def _place(self, key: str) -> Path:
         return self.root / key[:2] / key
