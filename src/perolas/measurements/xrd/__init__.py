@@ -26,7 +26,7 @@ import numpy as np
 import xarray as xr
 
 from perolas.core import check
-from perolas.core.errors import InputError
+from perolas.core.errors import FitError, InputError
 from perolas.core.estimate import Estimate
 from perolas.core.invert import invert
 from perolas.core.measurement import simulate as draw
@@ -39,7 +39,7 @@ from perolas.measurements.xrd.instrument import Instrument, settle
 from perolas.measurements.xrd.lines import pattern
 from perolas.measurements.xrd.model import PARAMETERS_USED, REFERENCES, Xrd
 from perolas.measurements.xrd.prepare import Prepared, crystals_of, prepare, textures
-from perolas.measurements.xrd.start import Start, search
+from perolas.measurements.xrd.start import Start, search, with_texture
 from perolas.measurements.xrd.words import with_story
 
 __all__ = [
@@ -120,13 +120,26 @@ def fit(
         crystals, data.axis, machine, reach_deg=reach(begin, machine, data), texture=wanted,
         axial=True if "axial" in free else None, noise=data.noise, **begin.values,
     )  # fmt: skip
-    measurement = _with_guess(measurement, guess or {})
+    begins = [measurement]
+    if wanted:
+        sides = (False, True)
+        begins = [with_texture(measurement, data.signal, data.weight, wanted, needles=s) for s in sides]
+    begins = [_with_guess(m, guess or {}) for m in begins]
     known = slots(measurement, "measurement")
     names = {s.name for s in known if s.free} | set(expand(free, known)) | {f"march_{n}" for n in wanted}
     held = [c.name for c, seen in zip(crystals, begin.seen, strict=True) if not seen]
     for name in held:
         names -= {s.name for s in known if s.name.endswith(f"_{name}") and s.name != f"area_{name}"}
-    estimate = invert(measurement, data.signal, free=sorted(names), fix=fix, solver=SOLVER, starts=starts, seed=seed)
+    options: dict[str, Any] = {"free": sorted(names), "fix": fix, "solver": SOLVER, "starts": starts, "seed": seed}
+    if len(begins) > 1:
+        tried = [invert(m, data.signal, throw=False, **options) for m in begins]
+        good = [e for e in tried if e.result == "converged"] or tried
+        best = max(good, key=lambda e: float(np.nan_to_num(e.log_likelihood, nan=-np.inf)))
+        if best.result != "converged":
+            raise FitError(f"The xrd fit failed: {best.message}")
+        estimate = best
+    else:
+        estimate = invert(begins[0], data.signal, **options)
     estimate = with_story(estimate, [sentence], data.weight, held)
     if save_instrument is not None:
         Instrument.from_json(estimate.extra["instrument"]).save(save_instrument)

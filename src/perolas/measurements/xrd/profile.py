@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int
 
 BLOCK = 64  # points
 _LN2 = float(np.log(2.0))
-_LEAST_GAUSS_DEG = 1e-4
+_LEAST_DEG2 = 2e-5
 
 
 def tch(gauss_fwhm: Array, lorentz_fwhm: Array) -> tuple[Array, Array]:
@@ -39,8 +39,11 @@ def tch(gauss_fwhm: Array, lorentz_fwhm: Array) -> tuple[Array, Array]:
 
 
 def safe_gauss(squared: Array) -> Array:
-    """Return the root of a squared width, which the Caglioti polynomial may have made negative, as a positive one."""
-    return jnp.sqrt(jnp.maximum(squared, _LEAST_GAUSS_DEG**2))
+    """Return the root of a squared width that the Caglioti polynomial may have made negative: smooth, always positive.
+
+    Far above `_LEAST_DEG2` it is the root itself; a corner there would stop a fit that runs into it.
+    """
+    return jnp.sqrt(0.5 * (squared + jnp.sqrt(squared**2 + _LEAST_DEG2**2)))
 
 
 def axial_nodes(count: int) -> tuple[np.ndarray, np.ndarray]:

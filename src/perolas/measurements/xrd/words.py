@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from scipy.signal import find_peaks
 
 from perolas.core.estimate import Estimate, Quantity
 from perolas.measurements.xrd.model import Xrd
@@ -56,23 +57,18 @@ def foreign_lines(
     step = float(np.median(np.diff(axis)))
     many = max(round(width / step), 1)
     kernel = np.ones(many)
-    rest = np.convolve((signal - expected) * weight, kernel, "same")
-    norm = np.sqrt(np.convolve(weight, kernel, "same"))
-    # What the model leaves everywhere counts as noise too.
-    scale = max(1.0, 1.4826 * float(np.median(np.abs(rest / norm))))
-    sigma = rest / norm / scale
-    height = rest / norm**2
+    norm = np.convolve(weight, kernel, "same")
+    rest = np.convolve((signal - expected) * weight, kernel, "same") / norm
     top = float(np.max(signal) - np.median(signal))
+    # Prominence, not height: where the phases are not all named, the background goes astray.
+    peaks, shape = find_peaks(rest, prominence=_FOREIGN_SHARE * top)
     found: list[dict[str, float]] = []
-    taken = np.zeros(axis.size, dtype=bool)
-    for i in np.argsort(-sigma):
-        if sigma[i] < _FOREIGN_SIGMA or len(found) >= MOST_FOREIGN:
-            break
-        near = known.size and np.any(np.abs(known - axis[i]) < np.maximum(2.0 * fwhm, 2 * step))
-        if not taken[i] and not near and height[i] > _FOREIGN_SHARE * top:
-            found.append({"two_theta_deg": float(axis[i]), "height": float(height[i]), "sigma": float(sigma[i])})
-        taken |= np.abs(axis - axis[i]) < 2 * width
-    return found
+    for i, prominence in zip(peaks, shape["prominences"], strict=True):
+        sigma = float(prominence * np.sqrt(norm[i]))
+        near = known.size and np.any(np.abs(known - axis[i]) < np.maximum(2.5 * fwhm, 2 * step))
+        if sigma > _FOREIGN_SIGMA and not near:
+            found.append({"two_theta_deg": float(axis[i]), "height": float(prominence), "sigma": sigma})
+    return sorted(found, key=lambda line: -line["sigma"])[:MOST_FOREIGN]
 
 
 def with_story(estimate: Estimate, notes: list[str], weight: np.ndarray, held: list[str]) -> Estimate:
