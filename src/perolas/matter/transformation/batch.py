@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -60,22 +59,23 @@ def conversions(
         raise InputError(f"The fields of a batch must be scalars or have one length, but have shapes {sorted(shapes)}.")
     (count,) = shapes.pop()
     full = jax.tree.map(lambda leaf: np.broadcast_to(np.asarray(leaf, dtype=float), (count,)), (kinetics, conditions))
-    # The times go in as a constant of the batch, not of the compiled function: other times of that number reuse it.
-    return mapped(partial(_conversion, tolerance), *full, every=jnp.asarray(times), chunk=chunk, threads=threads)
+    # Times and tolerance are arguments of the compiled function: others of that number do not compile again.
+    every = (jnp.asarray(times), jnp.asarray(tolerance))
+    return mapped(_conversion, *full, every=every, chunk=chunk, threads=threads)
 
 
-def _conversion(tolerance: float, kinetics: Kinetics, conditions: Conditions, times: Array) -> Array:
-    return conversion(kinetics, conditions, times, tolerance=tolerance)
+def _conversion(kinetics: Kinetics, conditions: Conditions, every: tuple[Array, Any]) -> Array:
+    return conversion(kinetics, conditions, every[0], tolerance=every[1])
 
 
 def mapped(
-    function: Any, *parts: Any, every: Array | None = None, chunk: int = _CHUNK, threads: int | None = None
+    function: Any, *parts: Any, every: Any = None, chunk: int = _CHUNK, threads: int | None = None
 ) -> np.ndarray:
     """Map a function over the leading axis, a chunk at a time; the last chunk is filled up to the common length.
 
     Args:
-        function: of one element of each part, and of `every` where there is one; must be hashable by its meaning
-            (a function of a module, or a partial of one), so that it is compiled once.
+        function: of one element of each part, and of `every` where there is one; a function of a module, not one that
+            is made anew for each call, so that it is compiled once.
         parts: pytrees with a leading axis.
         every: what is the same for all elements.
         chunk: elements that are solved together.
@@ -100,7 +100,7 @@ def mapped(
 
 
 @eqx.filter_jit
-def _chunk(function: Any, parts: tuple[Any, ...], every: Array | None) -> Array:
+def _chunk(function: Any, parts: tuple[Any, ...], every: Any) -> Array:
     if every is None:
         return jax.vmap(function)(*parts)  # type: ignore[no-any-return]
     return jax.vmap(lambda *part: function(*part, every))(*parts)  # type: ignore[no-any-return]
