@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perolas.core.errors import InputError, one_line
-from perolas.io import becker_hickl, horiba, picoquant, princeton, renishaw, spectrometers
+from perolas.io import becker_hickl, diffraction, horiba, picoquant, princeton, renishaw, spectrometers
 from perolas.io.source import Source
 
 _VAMAS = "VAMAS Surface Chemical Analysis"
@@ -38,6 +38,14 @@ TEXT = Format("text", (".txt", ".csv", ".dat", ".xy", ".tsv"), "columns of numbe
 _KNOWN: tuple[tuple[Format, Callable[[Source], bool]], ...] = (
     (Format("netcdf", (".nc",), "an observation written by perolas", "h5netcdf"), lambda s: s.data.startswith(_NETCDF)),
     (
+        Format("rasx", (".rasx",), "Rigaku SmartLab powder patterns", "perolas", "profile"),
+        lambda s: diffraction.is_rasx(s.data),
+    ),
+    (
+        Format("brml", (".brml",), "Bruker DIFFRAC.SUITE powder patterns", "perolas", "scan"),
+        lambda s: diffraction.is_brml(s.data),
+    ),
+    (
         Format("wdf", (".wdf",), "Renishaw WiRE spectra, maps and series", "renishaw-wdf", "spectrum"),
         lambda s: s.data.startswith(renishaw.MAGIC),
     ),
@@ -56,6 +64,14 @@ _KNOWN: tuple[tuple[Format, Callable[[Source], bool]], ...] = (
     (
         Format("sdt", (".sdt",), "Becker & Hickl decays", "sdtfile", "block"),
         lambda s: becker_hickl.is_sdt(s.data),
+    ),
+    (
+        Format("xrdml", (".xrdml",), "PANalytical powder patterns", "perolas", "scan"),
+        lambda s: s.is_text and diffraction.is_xrdml(s.text),
+    ),
+    (
+        Format("cif", (".cif",), "powder patterns in CIF", "gemmi", "pattern"),
+        lambda s: s.is_text and diffraction.is_powder_cif(s.text),
     ),
     (
         Format("vamas", (".vms",), "VAMAS (ISO 14976) photoemission regions", "vamas", "region"),

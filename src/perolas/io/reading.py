@@ -13,7 +13,7 @@ import xarray as xr
 from perolas.core import check
 from perolas.core.errors import InputError, PerolasError, one_line
 from perolas.core.observation import AXIS_UNITS, axis_of
-from perolas.io import becker_hickl, horiba, picoquant, princeton, renishaw, spectrometers, text, vms
+from perolas.io import becker_hickl, diffraction, horiba, picoquant, princeton, renishaw, spectrometers, text, vms
 from perolas.io.block import Block, build, choose, unique_names
 from perolas.io.detect import Format, detect
 from perolas.io.source import DEFAULT_MAX_BYTES, Source, open_source
@@ -134,6 +134,14 @@ def _load(
             found = picoquant.read_phu(source)
         case "sdt":
             found = becker_hickl.read_sdt(source)
+        case "rasx":
+            found = diffraction.read_rasx(source)
+        case "brml":
+            found = diffraction.read_brml(source)
+        case "xrdml":
+            found = diffraction.read_xrdml(source)
+        case "cif":
+            found = diffraction.read_powder_cif(source)
         case "horiba":
             found = horiba.read_horiba(source)
         case "witec":

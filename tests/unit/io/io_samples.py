@@ -6,6 +6,7 @@ import io
 import struct
 import tempfile
 import uuid
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +187,61 @@ def csv_with_errors() -> bytes:
 
 
 # format name -> (file name, maker); the makers' first axis value and step are in test_io_formats.py
+ANGLES = [10 + 0.5 * i for i in range(len(DECAY))]
+
+
+def xrdml() -> bytes:
+    counts = " ".join(str(n) for n in DECAY)
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<xrdMeasurements xmlns="http://www.xrdml.com/XRDMeasurement/1.6"><xrdMeasurement>
+<usedWavelength intended="K-Alpha"><kAlpha1 unit="Angstrom">1.540598</kAlpha1>
+<kAlpha2 unit="Angstrom">1.544426</kAlpha2>
+<ratioKAlpha2KAlpha1>0.5</ratioKAlpha2KAlpha1></usedWavelength>
+<diffractedBeamPath><radius unit="mm">240.00</radius></diffractedBeamPath>
+<scan><dataPoints><positions axis="2Theta" unit="deg"><startPosition>10</startPosition><endPosition>15.5</endPosition>
+</positions><commonCountingTime unit="seconds">3</commonCountingTime>
+<intensities unit="counts">{counts}</intensities></dataPoints></scan></xrdMeasurement></xrdMeasurements>""".encode()
+
+
+def packed(parts: dict[str, str]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def rasx() -> bytes:
+    rows = "".join(f"{x:.4f}\t{n}\t1\n" for x, n in zip(ANGLES, DECAY, strict=True))
+    about = "<Conditions><WavelengthKalpha1>1.540593</WavelengthKalpha1><WaveType>Ka1</WaveType></Conditions>"
+    return packed(
+        {"Data0/Profile0.txt": "\ufeff" + rows, "Data0/MesurementConditions0.xml": about, "root.xml": "<root/>"}
+    )
+
+
+def brml(points: int = len(DECAY), axis: str = "TwoTheta") -> bytes:
+    rows = "".join(f"<Datum>191,1,{x:.4f},{x / 2:.4f},{n}</Datum>" for x, n in zip(ANGLES, DECAY, strict=True))
+    axes = f'<ScanAxisInfo AxisId="{axis}"/><ScanAxisInfo AxisId="Theta"/>'
+    return packed(
+        {
+            "Experiment0/RawData0.xml": '<RawData><Radius Unit="mm" Value="280"/><WaveLengthAlpha1 Value="1.5406"/>'
+            f"<DataRoutes><DataRoute><MeasurementPoints>{points}</MeasurementPoints>{axes}{rows}</DataRoute></DataRoutes>"
+            "</RawData>"
+        }
+    )
+
+
+def powder_cif() -> bytes:
+    rows = "".join(f"{x} {n}\n" for x, n in zip(ANGLES, DECAY, strict=True))
+    head = "data_a\n_diffrn_radiation_wavelength 1.5406\n_pd_meas_number_of_points 12\n"
+    return (head + "loop_\n_pd_meas_2theta_scan\n_pd_meas_counts_total\n" + rows).encode()
+
+
 SAMPLES = {
+    "xrdml": ("a.xrdml", xrdml),
+    "rasx": ("a.rasx", rasx),
+    "brml": ("a.brml", brml),
+    "cif": ("a.cif", powder_cif),
     "text": ("a.csv", text),
     "horiba": ("a.txt", horiba),
     "witec": ("a.txt", witec),

@@ -35,6 +35,10 @@ EXPECTED = {  # axis, first value, step, unit
     "phu": ("time_ns", 0, 1, "counts"),
     "sdt": ("time_ns", 0, 1, "counts"),
     "netcdf": ("time_ns", 0, 1, "counts"),
+    "xrdml": ("two_theta_deg", 10, 0.5, "counts"),
+    "rasx": ("two_theta_deg", 10, 0.5, "counts"),
+    "brml": ("two_theta_deg", 10, 0.5, "counts"),
+    "cif": ("two_theta_deg", 10, 0.5, "counts"),
 }
 
 

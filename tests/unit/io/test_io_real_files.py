@@ -122,3 +122,29 @@ def test_diffraction_columns(name: str, data_dir: Path) -> None:
     subtracted = "subtracted" in name
     assert dataset.signal.attrs["units"] == ("arb" if subtracted else "counts")
     assert dataset.two_theta_deg.values[0] == (10 if subtracted else 5)
+
+
+def test_powder_patterns(data_dir: Path) -> None:
+    """Numbers from the files' own text: first and last angles, points, wavelengths (angstrom there)."""
+    folder = data_dir / "xrd"
+    xrdml = read(folder / "XRD-918-16_10.xrdml")
+    assert xrdml.two_theta_deg.values[[0, -1]] == pytest.approx([4.00656514, 69.99936587])
+    assert xrdml.signal.values[:3].tolist() == [1305, 1310, 1345]
+    found = conditions_of(xrdml)
+    assert (found["wavelength_nm"], found["wavelength2_nm"], found["radius_mm"]) == (0.1540598, 0.1544426, 240.0)
+    rasx = read(folder / "TwoTheta_scan_powder.rasx")
+    assert rasx.two_theta_deg.values[:2] == pytest.approx([10.0, 10.04])
+    assert conditions_of(rasx)["wavelength_nm"] == 0.1540593
+    assert "wavelength2_nm" not in conditions_of(rasx)  # behind a Ge(220) monochromator, as the file says
+    brml = read(folder / "test.brml")
+    assert brml.sizes["two_theta_deg"] == 2443
+    assert brml.two_theta_deg.values[:2] == pytest.approx([20, 20.0246])
+    assert brml.signal.values[:3].tolist() == [1096, 1150, 1159]
+    assert conditions_of(brml)["radius_mm"] == 280.0
+    cif = read(folder / "nist_srm660c_100a.cif", channel=0)
+    assert cif.sizes["two_theta_deg"] == 5332
+    assert cif.signal.values[0] == 19.0
+    assert cif.variance.values[0] == pytest.approx(1 / 0.103)
+    assert conditions_of(cif) == {"anode": "Cu", "monochromator_deg": 26.6, "radius_mm": 217.5}
+    for pattern in (xrdml, rasx, brml, cif):
+        assert pattern.attrs["technique"] == "xrd"
