@@ -180,7 +180,10 @@ def test_paths_that_leave_the_folder(write: Write, toy: ModuleType, data: Path, 
             run(write(option), tmp_path / "out", data=data)
 
 
-def test_missing_files_and_folders(write: Write, toy: ModuleType, data: Path, tmp_path: Path) -> None:
+def test_missing_files_and_folders(
+    write: Write, toy: ModuleType, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PEROLAS_DATA", raising=False)
     result = run(write(real("none.txt") + step("s", "1", "1")), tmp_path / "out", data=data)
     assert [i["status"] for i in result["items"]] == ["failed", "done"]
     assert 'no file "none.txt"' in result["items"][0]["error"]
