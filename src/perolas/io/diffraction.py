@@ -149,7 +149,7 @@ def read_xrdml(source: Source) -> list[Block]:
     conditions["radius_mm"] = _number(radius.text) if radius is not None else None
     anode = _find(root, "anodeMaterial")
     conditions["anode"] = anode.text if anode is not None else None
-    blocks = []
+    blocks: list[Block] = []
     for scan in (e for e in root.iter() if _local(e) == "scan"):
         counts = _find(scan, "dataPoints", "intensities")
         counts = counts if counts is not None else _find(scan, "dataPoints", "counts")
@@ -204,7 +204,7 @@ def read_rasx(source: Source) -> list[Block]:
     Raises:
         InputError: damaged.
     """
-    blocks = []
+    blocks: list[Block] = []
     with zipfile.ZipFile(io.BytesIO(source.data)) as packed:
         names = packed.namelist()
         for name in sorted(n for n in names if _RASX.search(n))[:MAX_BLOCKS]:
@@ -342,7 +342,7 @@ def read_powder_cif(source: Source) -> list[Block]:
         why = one_line(str(error).removeprefix("string:"), 100).rstrip(".")
         raise InputError(f"Its CIF is not complete or damaged (line {why}).") from None
     shared = _geometry(document)
-    blocks = []
+    blocks: list[Block] = []
     for part in document:
         intensity = next((n for n in (*_COUNTED, *_SCALED) if part.find_loop(n)), None)
         if intensity is None:

@@ -56,6 +56,7 @@ __all__ = [
 
 PARAMETERS = table(Xrd)
 SOLVER = LevenbergMarquardt(tol=1e-9, chunk=16)
+_LEAST_NM = 2.0
 _DEFAULT_PHASES = ("Cs4PbBr6", "CsPbBr3", "CsBr")
 
 
@@ -130,20 +131,38 @@ def fit(
     held = [c.name for c, seen in zip(crystals, begin.seen, strict=True) if not seen]
     for name in held:
         names -= {s.name for s in known if s.name.endswith(f"_{name}") and s.name != f"area_{name}"}
-    options: dict[str, Any] = {"free": sorted(names), "fix": fix, "solver": SOLVER, "starts": starts, "seed": seed}
-    if len(begins) > 1:
-        tried = [invert(m, data.signal, throw=False, **options) for m in begins]
-        good = [e for e in tried if e.result == "converged"] or tried
-        best = max(good, key=lambda e: float(np.nan_to_num(e.log_likelihood, nan=-np.inf)))
-        if best.result != "converged":
-            raise FitError(f"The xrd fit failed: {best.message}")
-        estimate = best
-    else:
-        estimate = invert(begins[0], data.signal, **options)
+    options: dict[str, Any] = {"fix": fix, "solver": SOLVER, "starts": starts, "seed": seed}
+    estimate = _best(begins, data.signal, {**options, "free": sorted(names)})
+    smeared = [n for n in _smeared(estimate) if n not in held]
+    if smeared:  # a phase of hardly a cell's size is background in disguise
+        for name in smeared:
+            names -= {s.name for s in known if s.name.endswith(f"_{name}") and s.name != f"area_{name}"}
+        held += smeared
+        estimate = _best(begins, data.signal, {**options, "free": sorted(names)})
     estimate = with_story(estimate, [sentence], data.weight, held)
     if save_instrument is not None:
         Instrument.from_json(estimate.extra["instrument"]).save(save_instrument)
     return estimate
+
+
+def _best(begins: list[Xrd], signal: np.ndarray, options: dict[str, Any]) -> Estimate:
+    """Return the most likely of the fits from several starts; raises FitError where none converged."""
+    if len(begins) == 1:
+        return invert(begins[0], signal, **options)
+    tried = [invert(m, signal, throw=False, **options) for m in begins]
+    good = [e for e in tried if e.result == "converged"]
+    if not good:
+        raise FitError(f"The xrd fit failed: {tried[0].message}")
+    return max(good, key=lambda e: float(e.log_likelihood))
+
+
+def _smeared(estimate: Estimate) -> list[str]:
+    """Return the phases whose crystallites came out smaller than two nanometres."""
+    return [
+        s.name.removeprefix("crystallite_size_")
+        for s in estimate.problem.free
+        if s.group == "crystallite_size" and estimate[s.name].value < _LEAST_NM
+    ]
 
 
 def _machine(
