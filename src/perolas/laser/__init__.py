@@ -2,6 +2,7 @@
 
 - `pump`: from power, spot and pulse to excitations in each nanocrystal, with the errors of the cross-sections;
   `beams` (spots and pulses) and `layers` (interference in a film) are what it is made of.
+- `gain`: band filling in a box, transparency, the exciton ladder, how long gain lasts.
 - `film`: a film of nanocrystals as a scattering medium: Mie, mean free paths, index, leakage into silicon.
 - `rate`: rate equations with the spontaneous-emission factor beta, steady and in time.
 - `diffusion`: light that diffuses in a pumped region with gain, after Letokhov: threshold for any pumped shape;

@@ -35,6 +35,7 @@ from jaxtyping import Array, ArrayLike, Float
 from perolas.core import check, units
 from perolas.core.errors import InputError
 from perolas.matter.optics import door
+from perolas.matter.parameters_library import parameter_value
 
 Scalar = Float[Array, ""]
 _TOLERANCE = 1e-9
@@ -45,26 +46,34 @@ def _number(value: float) -> Scalar:
     return eqx.field(default=value, converter=jnp.asarray)  # type: ignore[no-any-return]
 
 
+def _library(name: str, factor: float) -> Scalar:
+    """Return a field whose default is a number of the library, times a factor into its unit here."""
+    return eqx.field(  # type: ignore[no-any-return]
+        default_factory=lambda: jnp.asarray(factor * parameter_value(name)), converter=jnp.asarray
+    )
+
+
 class RateModel(eqx.Module):
     """The constants of the rate equations; a field may carry a leading batch axis where the model is mapped over.
 
     Attributes:
-        lifetime_ps: tau, of a carrier, by all spontaneous emission and loss that is linear in N, ps.
+        lifetime_ps: tau, of a carrier, by all spontaneous emission and loss that is linear in N, ps; by default the
+            library's at 77 K.
         photon_lifetime_ps: tau_c, of a photon in the mode, ps.
         beta: share of the linear recombination that emits into the mode, above 0 and up to 1.
         transparency: N_0, carriers at which the mode neither gains nor loses to them.
         auger_per_ps: A, 1/ps; see `auger_per_ps`.
         compression: epsilon, gain compression for each photon.
-        cooling_ps: tau_h, time in which hot carriers reach the band edge, ps.
+        cooling_ps: tau_h, time in which hot carriers reach the band edge, ps; by default the library's.
     """
 
-    lifetime_ps: Scalar = _number(700.0)
-    photon_lifetime_ps: Scalar = _number(0.5)
+    lifetime_ps: Scalar = _library("CsPbBr3.radiative_lifetime_77k", 1e3)
+    photon_lifetime_ps: Scalar = _number(1.0)
     beta: Scalar = _number(1e-3)
     transparency: Scalar = _number(0.0)
     auger_per_ps: Scalar = _number(0.0)
     compression: Scalar = _number(0.0)
-    cooling_ps: Scalar = _number(0.5)
+    cooling_ps: Scalar = _library("CsPbBr3.carrier_cooling", 1.0)
 
     def __check_init__(self) -> None:
         """Refuse constants that cannot be."""
