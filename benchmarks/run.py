@@ -19,13 +19,17 @@ BENCHMARKS = (
     ("xps_batch.py", "linear"),
     ("xps_batch.py", "shirley"),
     ("xps_batch.py", "shirley", "--poisson"),
+    ("transformation_batch.py",),
 )
+WHAT = {"xps_batch.py": "--spectra", "transformation_batch.py": "--trajectories"}  # what a batch holds
 COLUMNS = (
     ("benchmark", "{}"),
     ("ours_us", "{:.0f} µs"),
     ("peer", "{}"),
     ("peer_us", "{:.0f} µs"),
     ("ratio", "{:.1f}x"),
+    ("cpu_ratio", "{:.1f}x"),
+    ("error", "{:.0e}"),
     ("same_within_0.01_sigma", "{:.0%}"),
     ("converged", "{:.0%}"),
     ("compile_s", "{:.1f} s"),
@@ -36,11 +40,11 @@ COLUMNS = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the spectra")
+    parser.add_argument("--quick", action="store_true", help="a tenth to a fifth of each batch")
     quick = parser.parse_args().quick
     rows = [[name for name, _ in COLUMNS]]
     for script, *options in BENCHMARKS:
-        size = ["--spectra", "500", "--looped", "20"] if quick else []
+        size = [WHAT[script], "1000", "--looped", "20"] if quick else []
         done = subprocess.run(
             [sys.executable, str(HERE / script), *options, *size], capture_output=True, text=True, check=False
         )
