@@ -71,7 +71,7 @@ def test_the_cell_of_srm_660c(standard):
 
 def test_its_profile_is_the_instrument_of_others(standard):
     """A simulated powder of 40 nm on that instrument: its profile gives the size back, another does not."""
-    found, path = standard
+    _, path = standard
     machine = Instrument.load(path)
     assert machine.axial == pytest.approx(0.031, abs=0.004)  # Soller slits of 6.8 degrees (the file's own geometry)
     assert machine.radius_mm == 217.5

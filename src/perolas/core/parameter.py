@@ -155,7 +155,7 @@ def slots(module: Any, part: str, batched: int = 0) -> tuple[Slot, ...]:
                 part,
                 row.field,
                 i,
-                f"{row.name}_{names[i] if names else i + 1}",
+                f"{row.name}_{names[i] if i < len(names) else i + 1}",
                 row.unit,
                 row.lower,
                 row.upper,

@@ -89,8 +89,8 @@ def with_story(estimate: Estimate, notes: list[str], weight: np.ndarray, held: l
     warnings, said = list(estimate.warnings), [*notes, *estimate.notes]
     if held:
         said.append(
-            f"Too weak for a cell and a size of its own (which would turn into background), so these are held: {', '.join(held)}; only the area is "
-            "fitted, and the detection limit holds for these."
+            "Too weak for a cell and a size of its own (which would turn into background), so these are held: "
+            f"{', '.join(held)}; only the area is fitted, and the detection limit holds for these."
         )
     if np.isfinite(estimate.chi2_reduced) and estimate.chi2_reduced > _POOR:
         warnings.append(
