@@ -151,7 +151,7 @@ def calculate(setup: Setup) -> Answer:
     else:
         bare = np.asarray(pump.two_photon_excitations(peak, setup.wavelength_nm, sigma, worth))
     inside = _interference(setup, photons)
-    n = bare * (inside[1] if setup.thickness_nm is not None else 1.0)
+    n = bare * (inside[1] if inside is not None and setup.thickness_nm is not None else 1.0)
     found = _light(setup, peak, energy, worth, unstretched)
     found |= _matter(setup, photons, n, sigma)
     if photons == 2:
@@ -196,7 +196,10 @@ def _cross_sections(setup: Setup, photons: int) -> np.ndarray:
     return pump.two_photon_cross_sections_cm4_s(setup.size_nm, setup.wavelength_nm, setup.draws, setup.seed)
 
 
-def _interference(setup: Setup, photons: int) -> tuple[float, float, float]:
+def _interference(setup: Setup, photons: int) -> tuple[float, float, float] | None:
+    """Return lowest, mean and highest factor on the excitations, or None where a film of any thickness absorbs."""
+    if photons == 1 and setup.thickness_nm is None:
+        return None
     index = parameter_value("film.refractive_index") if setup.film_index is None else setup.film_index
     index = check.positive(index, "refractive index of the film")
     below = complex(optics.refractive_index(setup.substrate, setup.wavelength_nm))
@@ -259,7 +262,9 @@ def _matter(setup: Setup, photons: int, n: np.ndarray, sigma: np.ndarray) -> dic
     return found
 
 
-def _effects(setup: Setup, photons: int, inside: tuple[float, float, float], unstretched: float) -> tuple[Effect, ...]:
+def _effects(
+    setup: Setup, photons: int, inside: tuple[float, float, float] | None, unstretched: float
+) -> tuple[Effect, ...]:
     effects = []
     if photons == 2 and setup.shape != "square":
         item = physical_parameter("objective.group_delay_dispersion")
@@ -288,12 +293,14 @@ def _effects(setup: Setup, photons: int, inside: tuple[float, float, float], uns
         ]
         words = f"were the {setup.spot.size_um:g} um meant in another sense: {', '.join(beams.SPOTS)}"
         effects.append(Effect("spot definition", min(others), max(others), words))
-    if setup.thickness_nm is not None:
-        words = f"in {setup.thickness_nm:g} nm of film on {setup.substrate}, counted above"
-    else:
-        low, high = _UNKNOWN_FILM_NM
-        words = f"in {low:g} to {high:g} nm of film on {setup.substrate}, not counted above"
-    effects.append(Effect("interference", inside[0], inside[2], words))
+    if inside is not None:
+        if setup.thickness_nm is not None:
+            words = f"in {setup.thickness_nm:g} nm of film on {setup.substrate}, counted above"
+            words += "; the film is taken as clear" if photons == 1 else ""
+        else:
+            low, high = _UNKNOWN_FILM_NM
+            words = f"in {low:g} to {high:g} nm of film on {setup.substrate}, not counted above"
+        effects.append(Effect("interference", inside[0], inside[2], words))
     return tuple(effects)
 
 

@@ -91,7 +91,7 @@ class Scatterer:
     size_parameter: float
 
     def phase(self, cosine: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-        """Return the unpolarised intensity (|S1|^2 + |S2|^2) / 2 against the cosine of the angle, shape (m,)."""
+        """Return the unpolarised intensity, the mean of the squares of S1 and S2, against the cosine of the angle."""
         mu = np.asarray(cosine, dtype=float)
         a, b = self.coefficients
         before, pi = np.zeros_like(mu), np.ones_like(mu)

@@ -22,8 +22,8 @@ class FilmField:
 
     Attributes:
         depth_nm: shape (n,), from the top of the film, nm.
-        intensity: shape (n,); n |E|^2 over that of the incident wave, n the real index of the film: the intensity that
-            a nanocrystal sees, over the incident one.
+        intensity: shape (n,); `n |E|^2` over that of the incident wave, n the real index of the film: the intensity
+            that a nanocrystal sees, over the incident one.
         reflected, absorbed, transmitted: shares of the incident power (absorbed: in the film).
     """
 

@@ -235,7 +235,7 @@ def bulk_two_photon_cross_section_cm4_s(
         size_nm: edge of the cube, any shape, nm.
         wavelength_nm: broadcast, nm.
         medium: a liquid or glass around a single nanocrystal, whose screening then counts (intensity inside over
-            outside is |f|^2 n / n_s, f the local field factor); None: packed, the field inside is that of the film.
+            outside is `|f|^2 n / n_s`, f the local field factor); None: packed, the field inside is that of the film.
 
     Returns:
         beta h nu V, cm4 s.

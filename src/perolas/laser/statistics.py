@@ -9,8 +9,8 @@ alpha = 2 is Gaussian; below 2 the variance of the law is infinite.
 :math:`\Delta_a(k)` the deviation of shot a from the mean spectrum (Ghofraniha et al., Nat. Commun. 2015, 6, 6058). With
 independent modes q is narrow about 0; replica symmetry is broken where it is not. What "narrow" means is taken from
 surrogates in which the shots are shuffled apart in each resolution element, which is what independence would look like.
-A common change of all modes, such as the pump's energy, gives |q| = 1 without any of that, so each shot is divided by
-its sum first unless that is switched off.
+A common change of all modes, such as the pump's energy, gives q = 1 and -1 without any of that, so each shot is
+divided by its sum first unless that is switched off.
 """
 
 from __future__ import annotations

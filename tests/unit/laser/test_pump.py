@@ -166,6 +166,13 @@ def test_choices_do_what_their_effect_says() -> None:
     assert film.quantities["excitations"].band.median == pytest.approx(factor * plain)
 
 
+def test_one_photon_of_the_ultraviolet_needs_no_silicon() -> None:
+    """A film absorbs it, so that interference in a clear one says little: only shown for a thickness that is given."""
+    assert not any(e.name == "interference" for e in calculate(Setup(fluence_uj_cm2=5.0, wavelength_nm=240.0)).effects)
+    shown = calculate(Setup(fluence_uj_cm2=5.0, wavelength_nm=355.0, thickness_nm=300.0)).effects
+    assert any("taken as clear" in e.words for e in shown)
+
+
 def test_power_rate_and_spot() -> None:
     """0.1 uW at 1 kHz: 0.1 nJ in a circle of 1/e^2 diameter 30 um; peak 2E / (pi w^2) by hand: 28.29 uJ/cm2."""
     setup = Setup(energy_uj=calculator.energy_uj(1e-4, 1e3), spot=Spot(30.0), repetition_hz=1e3, film_um=5e3)
