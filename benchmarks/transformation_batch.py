@@ -95,8 +95,8 @@ def peer(method: str, tolerance: float, kinetics, conditions, indices):
 
 
 def loosest(solve, truth):
-    """Return the loosest tolerance, of a third of a decade each, whose worst error is at most ERROR, and that error."""
-    for power in np.arange(5.0, 12.1, 1 / 3):
+    """Return the loosest tolerance, in sixths of a decade, whose worst error is at most ERROR, and that error."""
+    for power in np.arange(6.0, 12.1, 1 / 6):
         worst = float(np.max(np.abs(solve(10**-power) - truth)))
         if worst <= ERROR:
             return 10**-power, worst
