@@ -232,6 +232,7 @@ _BUILT_IN = (
             Option("radius", "quantity", "radius of the goniometer", None, "mm", simulate=True),
             Option("window", "window", "part of the two-theta axis to fit", None, "deg"),
             Option("background", "text", 'number of Chebyshev polynomials, or "auto"', "auto"),
+            Option("candidates", "flag", "rank phases and structures by evidence first, then fit the best", False),
             Option("texture", "names", "fit a March-Dollase ratio, as PHASE=HKL, e.g. CsPbBr3=001", ()),
             Option("counts", "number", "counts expected at the highest point", 1e4, simulate=True),
             Option("span", "window", "first and last two theta of a simulation", (10.0, 60.0), "deg", simulate=True),

@@ -16,6 +16,7 @@ went, `candidates` ranks phases, `series` fits many patterns as one batch.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ from perolas.core.parameter import expand, replace, slots, table, write_slots
 from perolas.core.solver import LevenbergMarquardt
 from perolas.matter.crystal import phase
 from perolas.matter.specimen import PHASES
+from perolas.measurements.xrd.candidates import rank
 from perolas.measurements.xrd.instrument import Instrument, settle
 from perolas.measurements.xrd.lines import pattern
 from perolas.measurements.xrd.model import PARAMETERS_USED, REFERENCES, Xrd
@@ -74,6 +76,7 @@ def fit(
     window: tuple[float, float] | None = None,
     background: str | int = "auto",
     texture: Sequence[str] = (),
+    candidates: bool = False,
     free: Sequence[str] = (),
     fix: Sequence[str] = (),
     guess: Mapping[str, float] | None = None,
@@ -96,6 +99,7 @@ def fit(
         window: first and last two theta to look at, degrees.
         background: number of Chebyshev polynomials, or ``"auto"``: by the length of the axis.
         texture: ``"PHASE=HKL"``: the March-Dollase ratio of that phase is fitted too, along that axis.
+        candidates: rank `phases` and `cif` first (see `candidates`), then fit the best one alone.
         free: names added to what is fitted.
         fix: names taken out of it.
         guess: start values by name.
@@ -103,7 +107,8 @@ def fit(
         seed: seed of those.
 
     Returns:
-        The estimate; ``extra`` holds ``foreign_lines``, the ``instrument`` and the number of ``lines`` of each phase.
+        The estimate; ``extra`` holds ``foreign_lines``, the ``instrument``, the number of ``lines`` of each phase, and
+        ``candidates`` where they were ranked.
 
     Raises:
         InputError: data or options that cannot be used.
@@ -112,6 +117,13 @@ def fit(
     crystals = crystals_of(phases, cif)
     if not crystals:
         raise InputError("Name the phases to look for (phases, from the library) or give their structures (cif).")
+    ranked: list[dict[str, Any]] = []
+    if candidates:
+        ranked = rank(observation, phases=phases, cif=cif, anode=anode, wavelength=wavelength, window=window)
+        first = next((c for c in crystals if c.name == ranked[0]["name"]), None)
+        if first is None:
+            raise InputError("None of the candidates shows in this pattern: a background alone is more probable.")
+        crystals = [first]
     data = prepare(observation, window)
     machine, sentence = _machine(observation, instrument, wavelength, anode, monochromator, radius)
     count = polynomials(background, data.axis)
@@ -139,7 +151,13 @@ def fit(
             names -= {s.name for s in known if s.name.endswith(f"_{name}") and s.name != f"area_{name}"}
         held += smeared
         estimate = _best(begins, data.signal, {**options, "free": sorted(names)})
-    estimate = with_story(estimate, [sentence], data.weight, held)
+    notes = [sentence]
+    if ranked:
+        second = f"; the next, {ranked[1]['name']}, is worse by {ranked[1]['bic']:.0f} in BIC" if ranked[1:] else ""
+        notes.append(f"{ranked[0]['name']} is the best of {len(ranked) - 1} candidates{second}: {ranked[0]['verdict']}")
+    estimate = with_story(estimate, notes, data.weight, held)
+    if ranked:
+        estimate = dataclasses.replace(estimate, extra=estimate.extra | {"candidates": ranked})
     if save_instrument is not None:
         Instrument.from_json(estimate.extra["instrument"]).save(save_instrument)
     return estimate
