@@ -46,6 +46,10 @@ PARAMETERS_USED = (
     "CsPbBr3.two_photon_coefficient",
     "CsPbBr3.band_gap",
     "CsPbBr3.einstein_temperature",
+    "objective.group_delay_dispersion",
+    "film.refractive_index",
+    "silicon.refractive_index.green2008",
+    "CsPbBr3.refractive_index.brennan2024",
 )
 
 

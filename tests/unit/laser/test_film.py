@@ -77,6 +77,24 @@ def test_mean_free_paths() -> None:
     assert aggregates.transport_um < 10.0
 
 
+def test_transport_mean_free_path_by_a_random_walk() -> None:
+    """20,000 photons among 600 nm aggregates: how far they get along the way they set out is l_t, within 4 errors."""
+    theory = film.mean_free_path(600.0, 0.05, 1.9, 1.0, 532.0, packed=False)
+    sphere = film.mie(600.0, 1.9, 1.0, 532.0)
+    mu = np.linspace(-1, 1, 20001)
+    share = np.cumsum(sphere.phase(mu))
+    rng = np.random.default_rng(11)
+    along = np.ones(20_000)  # cosine to the first direction
+    far = rng.exponential(theory.scattering_um, along.size)
+    for _ in range(60):
+        cosine = np.interp(rng.random(along.size), share / share[-1], mu)
+        turn = np.cos(2 * np.pi * rng.random(along.size))
+        along = along * cosine + np.sqrt(np.maximum(1 - along**2, 0) * np.maximum(1 - cosine**2, 0)) * turn
+        far = far + along * rng.exponential(theory.scattering_um, along.size)
+    assert theory.asymmetry > 0.3
+    assert np.mean(far) == pytest.approx(theory.transport_um, abs=4 * np.std(far) / np.sqrt(far.size))
+
+
 def test_effective_index() -> None:
     for rule in film.MIXING:
         assert film.effective_index(0.0, 2.29, 1.45, rule) == pytest.approx(1.45)
