@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     metavar="EVENT",
     help='instead of a forecast, infer from times: "onset 1-8 h dark", "completion 3-5 h 365 nm, 2 mW/cm^2" ...',
 )
+@click.option(
+    "--curve",
+    multiple=True,
+    metavar="FILE=LIGHT",
+    help="instead of a forecast, fit measured fractions: columns of time in h, fraction, error; 0.02 if not given",
+)
 @click.option("--limits", is_flag=True, help="also the completion for several limits of detection")
 @click.option("--draws", default=200, show_default=True, help="draws of what is not known")
 @click.option("--seed", default=0, show_default=True, help="of the draws")
@@ -53,7 +59,7 @@ def transform(**values: Any) -> None:
     if not 2 <= values["draws"] <= 100_000:
         raise InputError(f'Argument "draws" must lie between 2 and 100000, but is {values["draws"]}.')
     bench = _bench(values)
-    if values["seen"]:
+    if values["seen"] or values["curve"]:
         _infer(values)
         return
     wanted = None if values["sweep"] is None else _sweep(values["sweep"])
@@ -86,26 +92,33 @@ def transform(**values: Any) -> None:
 def _infer(values: dict[str, Any]) -> None:
     from perolas.cli import seen
     from perolas.core.errors import InputError
+    from perolas.matter.transformation.curves import fit_curves
     from perolas.matter.transformation.inference import infer
     from perolas.matter.transformation.rivals import LAWS
 
     for name in ("output", "sweep"):
         if values[name] is not None:
-            raise InputError(f'"--{name}" belongs to a forecast, not to "--seen".')
+            raise InputError(f'"--{name}" belongs to a forecast, not to observations.')
 
     def conditions(light: str) -> Any:
         bench = _bench({**values, "light": light})
         return bench.conditions_of(1.0)
 
-    observed, found = seen.sightings(values["seen"], conditions), []
+    points = seen.points(values["curve"], conditions)
+    fit = fit_curves(points) if points else None
+    observed: list[Any] = [*seen.sightings(values["seen"], conditions), *points]
+    found = []
     for i, name in enumerate(LAWS):
         click.echo(f"{i} of {len(LAWS)} rate laws done ({name})", err=True)
         found.append(infer(name, observed, seed=values["seed"]))
     found.sort(key=lambda one: -one.log_evidence)
     if values["as_json"]:
-        click.echo(json.dumps(seen.as_json(found), indent=1, ensure_ascii=False, allow_nan=False))
-    else:
-        seen.show(found)
+        result = {"laws": seen.as_json(found), "curves": None if fit is None else fit.to_json()}
+        click.echo(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    if fit is not None:
+        click.echo(f"The curves alone, by the bare-surface law:\n{fit}\n")
+    seen.show(found)
 
 
 def _limits(bench: Bench) -> None:
