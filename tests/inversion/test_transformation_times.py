@@ -146,9 +146,9 @@ def test_the_law_that_made_the_data_wins():
     from perolas.matter.transformation.rivals import finke_watzky
 
     rng = np.random.default_rng(3)
-    times = np.linspace(2.0, 40.0, 20)
-    x = np.asarray(finke_watzky(1e-4, 0.5, times)) + 0.02 * rng.normal(size=times.size)
-    points = [Point(float(t), float(v), 0.02, DARK) for t, v in zip(times, x, strict=True)]
+    times = np.linspace(2.0, 40.0, 40)
+    x = np.asarray(finke_watzky(1e-4, 0.5, times)) + 0.01 * rng.normal(size=times.size)
+    points = [Point(float(t), float(v), 0.01, DARK) for t, v in zip(times, x, strict=True)]
     found = compare(["Finke-Watzky", "Avrami", "first order", "shrinking core"], points, live=LIVE)
     assert found[0].law == "Finke-Watzky"
     assert found[0].log_evidence - found[1].log_evidence > 3
