@@ -130,9 +130,10 @@ def test_dark_curves_alone_leave_the_stripping_rate_open():
     estimate = fit_curves(points(simulate(shy, seed=4)["signal"].values, plan), free=list(TRUTH), throw=False)
     assert {"log10_stripping", "log10_light"} <= set(open_ended(estimate))
     assert "log10_product" not in open_ended(estimate)
-    assert "log10_light" in estimate.undetermined_sentence
+    assert "log10_light has no effect on these data" in estimate.undetermined_sentence
+    assert estimate.at_bound.get("log10_stripping", "upper") == "upper"  # no end above; never the lower one
     product = estimate["log10_product"]
-    assert product.std < 0.02
+    assert product.std < 0.03
     assert abs(product.value - TRUTH["log10_product"]) < 4 * product.std
 
 

@@ -169,11 +169,12 @@ class Estimate:
         for i, slot in enumerate(self.problem.free):
             value = float(self.values[i])
             std = float(np.sqrt(self.covariance[i, i]))
-            near = max(1e-3 * std if math.isfinite(std) else 0.0, 1e-6 * max(abs(value), 1e-12))
-            if value - slot.lower <= near:
-                found[slot.name] = "lower"
-            elif slot.upper - value <= near:
-                found[slot.name] = "upper"
+            # An error wider than the bounds says nothing about which of them is near.
+            near = min(1e-3 * std, 1e-3 * (slot.upper - slot.lower)) if math.isfinite(std) else 0.0
+            near = max(near, 1e-6 * max(abs(value), 1e-12))
+            below, above = value - slot.lower, slot.upper - value
+            if min(below, above) <= near:
+                found[slot.name] = "lower" if below <= above else "upper"
         return found
 
     @property
