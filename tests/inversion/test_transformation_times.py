@@ -121,6 +121,7 @@ def assert_covers(count):
     return ranks
 
 
+@pytest.mark.full
 def test_posteriors_cover_the_truth():
     assert_covers(6)
 

@@ -15,6 +15,8 @@ from perolas.io import read
 from perolas.measurements import xrd
 from perolas.measurements.xrd.candidates import rank
 
+pytestmark = pytest.mark.full  # a minute of fits
+
 CANDIDATES = {  # name: a, c in angstrom, gamma, space group, sites
     "MAPI": (8.855, 12.66, 90, "I 4/m c m", ["Pb 0 0 0", "I 0 0 0.25", "I 0.2 0.7 0", "C 0 0.5 0.25"]),
     "MAPbBr3": (5.93, 5.93, 90, "P m -3 m", ["Pb 0 0 0", "Br 0.5 0 0", "C 0.5 0.5 0.5"]),

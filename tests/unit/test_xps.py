@@ -147,6 +147,7 @@ def test_a_single_line_has_no_partner():
     assert np.argmax(np.asarray(model.components()["species_1"])) == np.argmin(np.abs(model.axis - 284.8))
 
 
+@pytest.mark.full
 def test_every_level_of_the_parameter_file_makes_a_spectrum():
     assert {"Pb 4f", "Au 4f", "Br 3d", "Cs 3d", "I 3d", "C 1s", "O 1s", "N 1s", "S 2p"} <= set(levels())
     for name, found in levels().items():

@@ -68,6 +68,7 @@ def test_names_of_quantities_are_stable(fitted):
     assert "Wavelength 0.1540593 and 0.1544427 nm" in fitted.notes[0]
 
 
+@pytest.mark.full
 def test_an_absent_phase_is_below_its_limit_and_a_hidden_one_is_foreign(mixture):
     """CsPb2Br5 is not in the sample; in another sample it is, but is not named."""
     found = xrd.fit(mixture[1], phases=(*PHASES, "CsPb2Br5"))
@@ -85,6 +86,7 @@ def test_an_absent_phase_is_below_its_limit_and_a_hidden_one_is_foreign(mixture)
     assert any("none of the phases explains" in w for w in alone.warnings)
 
 
+@pytest.mark.full
 def test_texture_is_recovered():
     axis = np.arange(12.0, 46.0, 0.04)
     truth = xrd.pattern(

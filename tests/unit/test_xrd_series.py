@@ -13,6 +13,8 @@ from perolas.matter.specimen import Specimen
 from perolas.measurements import xrd
 from perolas.measurements.xrd.series import _change, fit_series
 
+pytestmark = pytest.mark.full  # a minute of fits
+
 PHASES = ("Cs4PbBr6", "CsPbBr3", "CsBr")
 CONVERTED = np.array([0.0, 0.0, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0])
 
