@@ -33,6 +33,7 @@ def model():
     return infer("bare surface", PAPER, live=LIVE)
 
 
+@pytest.mark.full
 def test_times_alone_leave_stripping_and_seeds_open(model):
     assert "log10_stripping" in model.undetermined
     assert "log10_seeds" in model.undetermined
@@ -67,6 +68,7 @@ def shrinking_core_points():
     ]
 
 
+@pytest.mark.full
 def test_evidence_is_the_integral():
     """Truth: a law of one parameter in the dark, its likelihood times its prior integrated by quadrature.
 

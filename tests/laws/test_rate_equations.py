@@ -137,6 +137,7 @@ def test_gradients_against_finite_differences() -> None:
         assert float(slope[i]) == pytest.approx(float(light(at + step) - light(at - step)) / (2e-4 * value), rel=1e-5)
 
 
+@pytest.mark.full
 def test_gradients_through_time() -> None:
     times = jnp.linspace(0.0, 30.0, 4)
 

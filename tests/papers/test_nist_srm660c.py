@@ -69,6 +69,7 @@ def test_the_cell_of_srm_660c(standard):
     assert np.sum(np.abs(rest)) < 0.1 * np.sum(found.signal)  # R_p, noise included
 
 
+@pytest.mark.full
 def test_its_profile_is_the_instrument_of_others(standard):
     """A simulated powder of 40 nm on that instrument: its profile gives the size back, another does not."""
     _, path = standard

@@ -67,6 +67,7 @@ def test_lines_are_counted_by_evidence(case):
     assert all(number(mean + 10 * rng.normal(size=X.size), "estimated") == truth for _ in range(2))
 
 
+@pytest.mark.full
 def test_smoothed_noise_has_no_lines():
     """A boxcar of 61 points makes bumps that look like lines, and are none."""
     x = np.linspace(0.0, 700.0, 2000)
@@ -206,6 +207,7 @@ def test_graphene_on_its_true_axis(data_dir):
     assert isinstance(estimate.problem.measurement.noise, UnknownGaussian)
 
 
+@pytest.mark.full
 def test_a_camera_spectrum_and_a_smoothed_one(data_dir):
     laser = peaks.fit(read(data_dir / "spectrometer" / "1d-1.spe"))
     at = [q.value for n, q in laser.quantities.items() if n.startswith("position")]

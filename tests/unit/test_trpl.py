@@ -49,6 +49,7 @@ def test_both_means_have_correlated_errors(simulated):
     assert estimate["tau_mean_intensity"].std < 0.8 * estimate["tau_2"].std
 
 
+@pytest.mark.full
 def test_trapping_rates_come_back():
     """Truth: the rates that the specimen's response used."""
     specimen = Specimen.of(trap_ratio=1.667)

@@ -246,6 +246,7 @@ def test_a_charge_corrected_file_makes_the_position_count():
     assert names(xps.fit(data)) == ["lead halide"]
 
 
+@pytest.mark.full
 def test_kinetic_energies_and_other_noise_give_the_same_species():
     data = spectrum(4, position_ev=[138.4, 139.1], area=[0.65, 0.35])
     kinetic = make_observation(data["signal"].values, "kinetic_energy_ev", 1486.69 - ENERGY)
@@ -266,6 +267,7 @@ def test_the_energy_reference_moves_all_positions_together():
     assert estimate["fwhm"].std < 0.02
 
 
+@pytest.mark.full
 def test_free_fix_and_guess():
     data = spectrum(1, position_ev=[138.4, 139.1], area=[0.65, 0.35])
     freed = xps.fit(data, species=2, free=("splitting",), fix=("fwhm",), guess={"fwhm": 1.1, "position_1": 138.5})
@@ -348,6 +350,7 @@ def test_lead_iodide_film(data_dir):
     assert names(freed) == names(estimate)
 
 
+@pytest.mark.full
 def test_survey_of_the_same_film_is_cut_to_the_level(data_dir):
     estimate = xps.fit(io.read(data_dir / "xps" / "single_sample.vms", region="wide"))
     assert estimate.n_points < 30

@@ -194,6 +194,7 @@ def test_other_axes_and_other_files_are_refused(tmp_path):
         xrd.fit(data(anode="Cu"), cif=empty)
 
 
+@pytest.mark.full
 def test_a_cif_is_a_phase_named_after_its_file(tmp_path):
     path = tmp_path / "LaB6 (mine).cif"
     path.write_text(LAB6 + "La La 0 0 0\nB B 0.5 0.5 0.2\n")

@@ -48,6 +48,7 @@ def pseudo_voigt(x, fwhm, eta):
 
 
 @pytest.mark.parametrize("name", ["Cs4PbBr6", "CsPbBr3", "CsBr"])
+@pytest.mark.full
 def test_full_pattern_is_an_independent_sum_of_pymatgens_sticks(name):
     """pymatgen's positions and intensities (Lorentz-polarisation and displacements its own), a plain loop over lines.
 
@@ -103,6 +104,7 @@ def test_every_line_has_its_area():
     assert inside > 0.5 * area.sum()
 
 
+@pytest.mark.full
 def test_cut_windows_change_little():
     every = pattern([crystal.phase("CsPbBr3")], AXIS, area=[100.0], crystallite_nm=[20.0])
     near = pattern([crystal.phase("CsPbBr3")], AXIS, area=[100.0], crystallite_nm=[20.0], reach_deg=10.0)

@@ -39,6 +39,7 @@ def test_a_specimen_takes_a_ratio(ratio: float) -> None:
         with_ratio(specimen, -1.0)
 
 
+@pytest.mark.full
 def test_the_decay_shows_it() -> None:
     """The amplitude-weighted lifetime of a simulated decay falls by the factor by which the emission does."""
     first = with_ratio(Specimen.of("CsPbBr3", trap_ratio=1.0), 0.06)
