@@ -20,6 +20,7 @@ BENCHMARKS = (
     ("xps_batch.py", "shirley"),
     ("xps_batch.py", "shirley", "--poisson"),
     ("transformation_batch.py",),
+    ("start_up.py",),
 )
 WHAT = {"xps_batch.py": "--spectra", "transformation_batch.py": "--trajectories"}  # what a batch holds
 COLUMNS = (
@@ -44,7 +45,7 @@ def main() -> int:
     quick = parser.parse_args().quick
     rows = [[name for name, _ in COLUMNS]]
     for script, *options in BENCHMARKS:
-        size = [WHAT[script], "1000", "--looped", "20"] if quick else []
+        size = [WHAT[script], "1000", "--looped", "20"] if quick and script in WHAT else []
         done = subprocess.run(
             [sys.executable, str(HERE / script), *options, *size], capture_output=True, text=True, check=False
         )

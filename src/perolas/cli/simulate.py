@@ -26,7 +26,13 @@ class _Simulate(TechniqueCommand):
 @click.argument("technique")
 @click.option("--specimen", metavar="FILE.toml", help="a table of a specimen, or a study with --name")
 @click.option("--name", metavar="NAME", help="which specimen, where the file holds several")
-@click.option("-o", "--output", required=True, metavar="FILE", help="FILE.nc, or FILE.txt or FILE.csv in two columns")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="FILE.nc; two columns: FILE.txt, FILE.csv; an image: FILE.tif, FILE.png",
+)
 @click.pass_context
 def simulate(ctx: click.Context, **values: Any) -> None:
     """Simulate TECHNIQUE and write the observation; its options: simulate TECHNIQUE --help."""
@@ -37,12 +43,18 @@ def simulate(ctx: click.Context, **values: Any) -> None:
     if chosen is None:
         raise click.UsageError("Name the technique first: perolas simulate TECHNIQUE [options] -o FILE.")
     path = Path(values["output"])
-    if path.suffix.lower() not in (".nc", ".txt", ".csv"):
-        raise InputError(f'"{path.name}" must end in .nc, .txt or .csv.')
+    if path.suffix.lower() not in (".nc", ".txt", ".csv", ".tif", ".png"):
+        raise InputError(f'"{path.name}" must end in .nc, .txt, .csv, .tif or .png.')
     options = gathered(chosen, values)
     specimen = None if values["specimen"] is None else _specimen(Path(values["specimen"]), values["name"])
     observation = single.simulate(chosen.name, specimen, **{"seed": 0, **options})
-    data = execute.netcdf(observation) if path.suffix.lower() == ".nc" else _columns(observation, path.suffix.lower())
+    match path.suffix.lower():
+        case ".nc":
+            data = execute.netcdf(observation)
+        case ".tif" | ".png" as suffix:
+            data = _image(observation, suffix)
+        case suffix:
+            data = _columns(observation, suffix)
     try:
         store.write_file(path, data)
     except OSError as error:
@@ -81,3 +93,32 @@ def _columns(observation: xr.Dataset, suffix: str) -> bytes:
     rows = [f"{axis}{mark}signal_{signal.attrs['units']}"]
     rows += [f"{float(x)!r}{mark}{float(y)!r}" for x, y in zip(observation[axis].values, signal.values, strict=True)]
     return ("\n".join(rows) + "\n").encode()
+
+
+def _image(observation: xr.Dataset, suffix: str) -> bytes:
+    """Return an image in 16 bits, with the size of its pixels (TIFF) where it is known."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    from perolas.core.errors import InputError
+    from perolas.core.observation import is_image, pixel_nm
+
+    if not is_image(observation):
+        raise InputError("Only an image can be written as .tif or .png; write a .nc, .txt or .csv file.")
+    signal = np.asarray(observation["signal"].values)
+    # Counts stay counts where 16 bits hold them; anything else is stretched to fill them.
+    whole = observation["signal"].attrs["units"] == "counts" and signal.max() < 2**16
+    low, high = (0.0, 65535.0) if whole else (float(signal.min()), float(signal.max()))
+    grey = np.round((signal - low) * 65535.0 / max(high - low, 1e-300)).astype(np.uint16)
+    scale = pixel_nm(observation)
+    kept = io.BytesIO()
+    image = Image.fromarray(grey)
+    if suffix == ".png":
+        image.save(kept, format="PNG")
+    elif scale is None:
+        image.save(kept, format="TIFF")
+    else:
+        image.save(kept, format="TIFF", resolution_unit="cm", x_resolution=1e7 / scale, y_resolution=1e7 / scale)
+    return kept.getvalue()

@@ -13,6 +13,7 @@ import xarray as xr
 from perolas.core import check
 from perolas.core.errors import InputError
 from perolas.core.parameter import Slot, read_slot
+from perolas.core.picture import Picture, put
 
 # The documented list of results, in the order of the solver's codes.
 RESULTS = {
@@ -64,6 +65,7 @@ class Estimate:
         warnings, notes: sentences for the reader.
         extra: further results of the technique (tables of evidence, tests), JSON-like.
         added: quantities that a technique adds to those of the fit.
+        pictures: images with what was found in them.
     """
 
     technique: str
@@ -91,6 +93,7 @@ class Estimate:
     notes: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
     added: dict[str, Quantity] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -232,7 +235,7 @@ class Estimate:
         return sample(self, draws, seed=seed)
 
     def to_dataset(self) -> xr.Dataset:
-        """Return signal, fit, residual and components on the axis, every variable with its unit."""
+        """Return signal, fit, residual and components on the axis, every variable with its unit, and the pictures."""
         measurement, state = self.problem.measurement, self.problem.state
         if not self.batch_shape:
             measurement, state = self.fitted()
@@ -249,7 +252,7 @@ class Estimate:
             for name, part in measurement.components().items():
                 data[f"component_{name}"] = (dims, np.asarray(part), {"units": unit})
         data.attrs["technique"] = self.technique
-        return data
+        return put(data, self.pictures)
 
     def _residual(self, measurement: Any) -> np.ndarray:
         """Return the residual in units of the standard deviation that the noise model gives each point."""

@@ -6,6 +6,7 @@ Conventions (docs/contracts.md holds the same list for readers of files):
 - the last dimension is the axis, named with its unit as suffix: ``time_ns``, ``binding_energy_ev``,
   ``kinetic_energy_ev``, ``wavelength_nm``, ``energy_ev``, ``raman_shift_cm1``, ``channel``;
 - several signals on one axis have the leading dimension ``batch``;
+- an image has the dimensions ``y_nm`` and ``x_nm``, or ``y_px`` and ``x_px`` where its scale is not known;
 - counts stay counts: a signal with unit ``counts`` holds whole, non-negative numbers as measured;
 - attributes: ``technique``, ``instrument``, ``format``, ``source`` (file name without folder), ``sha256``
   of the file or ``seed`` of the simulation, and ``conditions`` (a JSON object).
@@ -88,6 +89,60 @@ def make_observation(
     dataset.attrs.update({k: v for k, v in attrs.items() if v is not None})
     dataset.attrs["conditions"] = json.dumps(dict(conditions or {}), sort_keys=True, default=str)
     return validate(dataset)
+
+
+def make_image(
+    signal: ArrayLike,
+    pixel_nm: float | None = None,
+    *,
+    units: str = "counts",
+    conditions: Mapping[str, Any] | None = None,
+    **attrs: Any,
+) -> xr.Dataset:
+    """Build a checked observation that is an image; its first row is the upper one.
+
+    Args:
+        signal: shape (ny, nx), in `units`.
+        pixel_nm: edge of a (square) pixel in nm; None where the scale is not known.
+        units: unit of the signal: ``"counts"`` where electrons were counted, ``"1"`` for grey values.
+        conditions: as for `make_observation`.
+        attrs: as for `make_observation`.
+
+    Returns:
+        The observation, with the pixels' centres as coordinates.
+
+    Raises:
+        InputError: not an image, or values that cannot be used.
+    """
+    array = np.asarray(signal, dtype=np.float64)
+    if array.ndim != 2 or min(array.shape) < 2:
+        raise InputError(f"An image has rows and columns, at least two of each, but this one has shape {array.shape}.")
+    suffix, step = ("px", 1.0) if pixel_nm is None else ("nm", check.positive(pixel_nm, "pixel"))
+    dims = (f"y_{suffix}", f"x_{suffix}")
+    centres = {d: (d, (np.arange(n) + 0.5) * step, {"units": suffix}) for d, n in zip(dims, array.shape, strict=True)}
+    dataset = xr.Dataset({"signal": (dims, array, {"units": units})}, coords=centres)
+    dataset.attrs.update({k: v for k, v in attrs.items() if v is not None})
+    dataset.attrs["conditions"] = json.dumps(dict(conditions or {}), sort_keys=True, default=str)
+    return validate(dataset)
+
+
+def is_image(dataset: xr.Dataset) -> bool:
+    """Tell whether an observation is an image."""
+    return "signal" in dataset and dataset["signal"].dims in (("y_nm", "x_nm"), ("y_px", "x_px"))
+
+
+def pixel_nm(dataset: xr.Dataset) -> float | None:
+    """Return the edge of an image's pixel in nm, or None where its scale is not known.
+
+    Raises:
+        InputError: the observation is no image.
+    """
+    if not is_image(dataset):
+        raise InputError(f"An image is needed, but the signal lies along {', '.join(map(str, dataset.signal.dims))}.")
+    if "x_nm" not in dataset.coords:
+        return None
+    x = dataset["x_nm"].values
+    return float((x[-1] - x[0]) / (x.size - 1))
 
 
 def validate(dataset: xr.Dataset) -> xr.Dataset:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from perolas.core.errors import InputError, one_line
-from perolas.core.observation import AXIS_UNITS, validate
+from perolas.core.observation import AXIS_UNITS, is_image, validate
 from perolas.io.source import Source
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -78,7 +78,11 @@ def read_netcdf(source: Source) -> xr.Dataset:
     dataset = dataset.set_coords([n for n in dataset.variables if n in dataset.dims])
     axis = dataset["signal"].dims[-1] if dataset["signal"].dims else None
     known = axis in AXIS_UNITS and axis in dataset.coords
-    if not known or dataset[axis].attrs.get("units") != AXIS_UNITS[str(axis)]:
+    if is_image(dataset):
+        known = all(d in dataset.coords and dataset[d].attrs.get("units") == str(d)[2:] for d in dataset["signal"].dims)
+    elif known:
+        known = dataset[axis].attrs.get("units") == AXIS_UNITS[str(axis)]
+    if not known:
         raise InputError(f'It is a NetCDF file but not an observation of perolas: "{one_line(axis, 40)}" is no axis.')
     for name, value in list(dataset.attrs.items()):
         if isinstance(value, np.generic):

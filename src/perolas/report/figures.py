@@ -43,7 +43,7 @@ def figure(dataset: xr.Dataset, estimate_json: dict[str, Any] | None, *, title: 
         title: written above.
 
     Returns:
-        A figure of 6.4 by 4.6 inches (3.6 without residuals).
+        A figure of 6.4 by 4.6 inches (3.6 without residuals); pictures come above and make it taller and wider.
 
     Raises:
         InputError: the dataset has no signal along one axis.
@@ -51,18 +51,34 @@ def figure(dataset: xr.Dataset, estimate_json: dict[str, Any] | None, *, title: 
     import matplotlib
     from matplotlib.figure import Figure
 
+    from perolas.report import pictures  # brings xarray
+
     estimate = text.as_dict(estimate_json)
     shown = plots.panel(dataset, str(estimate.get("technique") or ""))
-    if shown is None:
+    images = pictures.pictures_of(dataset)
+    if shown is None and not images:
         raise InputError("There is nothing to draw: the dataset has no signal along one axis.")
-    both = shown.residual is not None
+    both = shown is not None and shown.residual is not None
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        drawn = Figure(figsize=(6.4, 4.6 if both else 3.6), dpi=200, layout="constrained")
-        drawn.get_layout_engine().set(hspace=0.0, h_pad=0.03)  # type: ignore[union-attr, call-arg]
+        height = 0.0 if shown is None else 4.6 if both else 3.6
+        width = 6.4 if len(images) < 2 else 4.2 * len(images)
+        drawn = Figure(figsize=(width, height + (5.6 if len(images) else 0.0)), dpi=200, layout="constrained")
+        whole: Any = drawn
+        if images:
+            parts: Any = drawn.subfigures(2, 1, height_ratios=(5.6, height)) if shown is not None else [drawn]
+            for axes, image in zip(np.atleast_1d(parts[0].subplots(1, len(images))), images, strict=True):
+                pictures.draw(axes, image)
+            whole = parts[-1]
+        if shown is None:
+            if title:
+                drawn.suptitle(_literal(one_line(title, 80)))
+            return drawn
+        if not images:
+            drawn.get_layout_engine().set(hspace=0.0, h_pad=0.03)  # type: ignore[union-attr, call-arg]
         if both:
-            upper, lower = drawn.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (3.2, 1)})
+            upper, lower = whole.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (3.2, 1)})
         else:
-            upper = lower = drawn.subplots()
+            upper = lower = whole.subplots()
         _draw_signal(upper, shown)
         if both:
             _draw_residual(lower, shown)
@@ -74,7 +90,7 @@ def figure(dataset: xr.Dataset, estimate_json: dict[str, Any] | None, *, title: 
         if title:
             upper.set_title(_literal(one_line(title, 80)))
         if both:
-            drawn.align_ylabels([upper, lower])
+            whole.align_ylabels([upper, lower])
     return drawn
 
 

@@ -55,7 +55,7 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
     items = [views.item(raw, anchor) for raw, anchor in zip(raw_items, anchors, strict=True)]
     plots_by_anchor = {}
     for raw, item in zip(raw_items, items, strict=True):
-        item["plot"], item["plot_note"] = _plot(raw, item, out, figures)
+        item["plot"], item["plot_note"], item["pictures"] = _plot(raw, item, out, figures)
         item["claims"] = [c for c in claims if item["name"] in c["items"]]
         if item["plot"]:
             plots_by_anchor[item["anchor"]] = item["plot"]
@@ -82,20 +82,25 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
     )
 
 
-def _plot(raw: dict[str, Any], item: dict[str, Any], out: Path, figures: bool) -> tuple[dict[str, Any] | None, str]:
-    """Return an item's plot, or None, and a sentence on it where one is due."""
+def _plot(
+    raw: dict[str, Any], item: dict[str, Any], out: Path, figures: bool
+) -> tuple[dict[str, Any] | None, str, list[dict[str, str]]]:
+    """Return an item's plot, or None, a sentence on it where one is due, and its pictures."""
     from perolas.report import curves, plots
+    from perolas.report.pictures import data_uri, pictures_of
 
     if not raw.get("dataset"):
-        return None, ""
+        return None, "", []
     dataset = _load(out, str(raw["dataset"]))
     if isinstance(dataset, str):
-        return None, dataset
+        return None, dataset, []
+    pictures = [{"title": p.title or item["name"], "uri": data_uri(p)} for p in pictures_of(dataset)]
     if curves.is_curves(dataset):
-        return curves.plot(dataset), "Lines are medians, bands hold 68 % of the draws."
+        return curves.plot(dataset), "Lines are medians, bands hold 68 % of the draws.", pictures
     shown = plots.panel(dataset, item["technique"])
     if shown is None:
-        return None, "This result has no signal along one axis, so there is no plot of it."
+        none = "" if pictures else "This result has no signal along one axis, so there is no plot of it."
+        return None, none, pictures
     if figures:
         from perolas.report.figures import save
 
@@ -112,7 +117,7 @@ def _plot(raw: dict[str, Any], item: dict[str, Any], out: Path, figures: bool) -
         notes.append("Components stand on the background.")
     if shown.residual is not None:
         notes.append("Residuals in units of the standard deviation of each point; the band is ±2σ.")
-    return drawn, " ".join(notes)
+    return drawn, " ".join(notes), pictures
 
 
 def _load(out: Path, name: str) -> xr.Dataset | str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from perolas.core import picture
 from perolas.core.errors import InputError, StepError
 from perolas.measurements import registry
 from perolas.study import graph, paths, single, steps, store
@@ -109,7 +110,11 @@ def _step_job(study: Study, step: Step, done: Results, root: Path | None) -> Job
             "parts": {name: dict(q.number.parts) for name, q in got.quantities.items()},
             "warnings": list(got.warnings),
         }
-        return result, {} if got.dataset is None else {"data.nc": netcdf(got.dataset)}
+        if got.dataset is None and not got.pictures:
+            return result, {}
+        return result, {
+            "data.nc": netcdf(picture.put(xr.Dataset() if got.dataset is None else got.dataset, got.pictures))
+        }
 
     recipe = {
         "item": "step",

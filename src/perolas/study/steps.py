@@ -14,6 +14,7 @@ from pydantic import Field
 
 from perolas.core import check
 from perolas.core.errors import InputError
+from perolas.core.picture import Picture
 from perolas.study import expression
 from perolas.study.expression import Number, Written
 from perolas.study.schema import Name, Stated, Step, Table, Text
@@ -42,11 +43,13 @@ class StepResult:
         quantities: by name.
         dataset: data to keep, or None.
         warnings: sentences for the reader.
+        pictures: images to keep.
     """
 
     quantities: Mapping[str, Quantity]
     dataset: xr.Dataset | None = None
     warnings: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def test_run_json_is_pure(study: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["simulate"], "Missing"),
         (["simulate", "-o", "x.nc"], "TECHNIQUE"),
         (["simulate", "trpl"], "--output"),
-        (["simulate", "trpl", "-o", "x.png"], "must end in"),
+        (["simulate", "trpl", "-o", "x.gif"], "must end in"),
         (["simulate", "trpl", "--irf", "x", "-o", "x.nc"], "--irf"),
         (["simulate", "trpl", "--specimen", "none.toml", "-o", "x.nc"], 'no file "none.toml"'),
         (["info", "qqq"], "No parameter fits"),
@@ -214,7 +214,10 @@ def test_ctrl_c(tmp_path: Path) -> None:
         for i in range(1500)
     )
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "perolas", "run", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")]
+    # A test run in the background of a script is started with Ctrl-C ignored, and would hand that on.
+    listen = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    start = f"{listen}; from perolas.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", start, "run", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not (tmp_path / "out" / "store").exists():
         time.sleep(0.02)
@@ -224,13 +227,14 @@ def test_ctrl_c(tmp_path: Path) -> None:
     assert "Interrupted" in one_sentence(err)
 
 
-def test_start_up_is_quick() -> None:
-    seconds = []
-    for _ in range(3):
-        start = time.monotonic()
-        subprocess.run([sys.executable, "-m", "perolas", "--help"], capture_output=True, check=True)
-        seconds.append(time.monotonic() - start)
-    assert min(seconds) < 0.5
+def test_start_up_loads_nothing_slow() -> None:
+    """What takes long to import is imported by the command that needs it; `make bench` has the seconds."""
+    look = "import sys; from perolas.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True)
+    loaded = set(done.stderr.split())
+    assert "click" in loaded
+    slow = {"jax", "numpy", "scipy", "xarray", "pint", "matplotlib", "plotly", "pydantic", "h5py", "skimage", "gemmi"}
+    assert not slow & loaded
 
 
 def test_simulate_then_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
