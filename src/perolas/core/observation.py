@@ -34,6 +34,8 @@ AXIS_UNITS = {
     "raman_shift_cm1": "cm-1",
     "wavenumber_cm1": "cm-1",
     "two_theta_deg": "deg",
+    "fluence_uj_cm2": "uJ/cm^2",
+    "area_um2": "um^2",
     "channel": "1",
 }
 
