@@ -122,14 +122,15 @@ def pose(
     free_slots = tuple(s for s in known if s.name in chosen)
     if not free_slots:
         raise InputError("Nothing is left to fit: every parameter is held; name at least one as free.")
-    if signal.shape[-1] < len(free_slots):
-        raise InputError(f"{signal.shape[-1]} points cannot determine {len(free_slots)} parameters; fix some of them.")
     mean, precision = np.zeros(len(free_slots)), np.zeros(len(free_slots))
     for name, (centre, std) in (prior or {}).items():
         for each in expand([name], known):
             if each in chosen:
                 index = [s.name for s in free_slots].index(each)
                 mean[index], precision[index] = centre, 1.0 / check.positive(std, f"prior of {name}") ** 2
+    unknown = len(free_slots) - int(np.count_nonzero(precision))  # a prior is one more measured value
+    if signal.shape[-1] < unknown:
+        raise InputError(f"{signal.shape[-1]} points cannot determine {unknown} parameters; fix some of them.")
     by_name = {s.name: s for s in known}
     problem = Problem(
         measurement,
