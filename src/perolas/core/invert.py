@@ -20,7 +20,7 @@ from perolas.core.errors import FitError, InputError
 from perolas.core.estimate import RESULTS, Estimate
 from perolas.core.measurement import AbstractMeasurement
 from perolas.core.noise import Poisson
-from perolas.core.parameter import Slot, expand, read_slot, slots
+from perolas.core.parameter import Slot, expand, leaf_of, read_slot, slots
 from perolas.core.problem import Bijection, Problem, Tie
 from perolas.core.solver import CONVERGED, LevenbergMarquardt, Minimum, local_model, minimise
 
@@ -176,7 +176,7 @@ def _leading(module: Any, batch: int) -> int:
 
 
 def _has_batch(module: Any, slot: Slot, batch: int) -> bool:
-    shape = np.shape(getattr(module, slot.field))
+    shape = np.shape(leaf_of(module, slot.field))
     return len(shape) == (1 if slot.index is None else 2) and shape[0] == batch
 
 
@@ -192,7 +192,7 @@ def _axes(problem: Problem, batch: int) -> Problem:
     axes = eqx.tree_at(lambda p: (p.signal, p.measurement.noise), axes, (0, noise), is_leaf=lambda v: v is None)
     if leaves:
         axes = eqx.tree_at(
-            lambda p: [getattr(getattr(p, part), field) for part, field in leaves],
+            lambda p: [leaf_of(getattr(p, part), field) for part, field in leaves],
             axes,
             [0] * len(leaves),
             is_leaf=lambda v: v is None,

@@ -107,7 +107,7 @@ class Slot:
 
     Attributes:
         part: ``"measurement"`` or ``"state"``.
-        field: name of the field there.
+        field: name of the field there; a path with slashes (``"members/0/area"``) where it is a part of a part.
         index: element of a vector, or None for a scalar.
         name: its name as a quantity, e.g. ``"tau_1"``.
         unit: its unit.
@@ -141,6 +141,9 @@ def slots(module: Any, part: str, batched: int = 0) -> tuple[Slot, ...]:
     Returns:
         One slot for each scalar, in table order.
     """
+    nested = getattr(module, "nested_slots", None)  # a module made of modules says itself what may vary
+    if nested is not None:
+        return tuple(nested(part, batched))
     found = []
     for row in table(module):
         if not row.vector:
@@ -191,9 +194,16 @@ def expand(names: Iterable[str], known: tuple[Slot, ...]) -> tuple[str, ...]:
     return tuple(s.name for s in known if s.name in wanted)
 
 
+def leaf_of(module: Any, field: str) -> Any:
+    """Return a field of a module, or of a part of it where `field` is a path with slashes."""
+    for step in field.split("/"):
+        module = module[int(step)] if step.isdigit() else getattr(module, step)
+    return module
+
+
 def read_slot(module: Any, slot: Slot) -> Float[Array, "..."]:
     """Return the value of a slot; leading batch axes of the leaf stay in front."""
-    leaf = jnp.asarray(getattr(module, slot.field))
+    leaf = jnp.asarray(leaf_of(module, slot.field))
     return leaf if slot.index is None else leaf[..., slot.index]
 
 
@@ -215,7 +225,7 @@ def write_slots(module: Any, values: dict[Slot, Any]) -> Any:
         if None in items:
             leaves[field] = items[None]
             continue
-        old = jnp.asarray(getattr(module, field))
+        old = jnp.asarray(leaf_of(module, field))
         leaves[field] = jnp.stack([jnp.asarray(items.get(i, old[..., i])) for i in range(old.shape[-1])], axis=-1)
     return replace(module, **leaves)
 
@@ -224,5 +234,5 @@ def replace(module: Any, **fields: Any) -> Any:
     """Return `module` with fields replaced, without running its checks again (values may be traced)."""
     names = list(fields)
     return eqx.tree_at(
-        lambda m: [getattr(m, n) for n in names], module, [fields[n] for n in names], is_leaf=lambda x: x is None
+        lambda m: [leaf_of(m, n) for n in names], module, [fields[n] for n in names], is_leaf=lambda x: x is None
     )
