@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perolas.core.errors import InputError, one_line
-from perolas.io import becker_hickl, diffraction, horiba, picoquant, princeton, renishaw, spectrometers
+from perolas.io import becker_hickl, diffraction, horiba, images, picoquant, princeton, renishaw, spectrometers
 from perolas.io.source import Source
 
 _VAMAS = "VAMAS Surface Chemical Analysis"
@@ -65,6 +65,20 @@ _KNOWN: tuple[tuple[Format, Callable[[Source], bool]], ...] = (
         Format("sdt", (".sdt",), "Becker & Hickl decays", "sdtfile", "block"),
         lambda s: becker_hickl.is_sdt(s.data),
     ),
+    (Format("tiff", (".tif", ".tiff"), "grey or colour pictures", "pillow", "frame"), lambda s: images.is_tiff(s.data)),
+    (Format("png", (".png",), "grey or colour pictures", "pillow", "frame"), lambda s: s.data.startswith(b"\x89PNG")),
+    (
+        Format("jpeg", (".jpg", ".jpeg"), "grey or colour pictures", "pillow", "frame"),
+        lambda s: s.data.startswith(b"\xff\xd8\xff"),
+    ),
+    (
+        Format("dm", (".dm3", ".dm4"), "pictures of DigitalMicrograph", "rosettasciio (extra: microscopy)", "frame"),
+        lambda s: images.is_dm(s.data),
+    ),
+    (
+        Format("tia", (".ser", ".emi"), "pictures of FEI TIA", "rosettasciio (extra: microscopy)", "frame"),
+        lambda s: images.is_tia(s.data),
+    ),
     (
         Format("xrdml", (".xrdml",), "PANalytical powder patterns", "perolas", "scan"),
         lambda s: s.is_text and diffraction.is_xrdml(s.text),
@@ -97,11 +111,7 @@ _KNOWN: tuple[tuple[Format, Callable[[Source], bool]], ...] = (
 
 _FOREIGN = (
     (b"PK\x03\x04", "a ZIP archive (or an office, rasx or brml file)"),
-    (b"\x89PNG", "a PNG image"),
     (b"GIF8", "a GIF image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"II*\0", "a TIFF image"),
-    (b"MM\0*", "a TIFF image"),
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "compressed with gzip"),
     (b"CDF\x01", "a NetCDF file of version 3, whereas perolas writes version 4"),

@@ -12,8 +12,20 @@ import xarray as xr
 
 from perolas.core import check
 from perolas.core.errors import InputError, PerolasError, one_line
-from perolas.core.observation import AXIS_UNITS, axis_of
-from perolas.io import becker_hickl, diffraction, horiba, picoquant, princeton, renishaw, spectrometers, text, vms
+from perolas.core.observation import AXIS_UNITS, axis_of, is_image
+from perolas.core.pixel import parse_scale, with_pixel
+from perolas.io import (
+    becker_hickl,
+    diffraction,
+    horiba,
+    images,
+    picoquant,
+    princeton,
+    renishaw,
+    spectrometers,
+    text,
+    vms,
+)
 from perolas.io.block import Block, build, choose, unique_names
 from perolas.io.detect import Format, detect
 from perolas.io.source import DEFAULT_MAX_BYTES, Source, open_source
@@ -28,6 +40,7 @@ def read(
     region: str | None = None,
     channel: int | str | None = None,
     columns: Sequence[int] | None = None,
+    scale: str | float | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> xr.Dataset:
     """Read one signal from an instrument's file.
@@ -43,6 +56,7 @@ def read(
         region: name of the region to take, spelled forgivingly (``"Pb4f"`` finds ``"Pb 4f"``).
         channel: number of the channel, frame or spectrum to take, from 0 (detectors: their own number).
         columns: columns of a text file to take: (axis, signal) or (axis, signal, standard error), from 0.
+        scale: size of a pixel of a picture, such as ``"0.02 nm/px"``, instead of what the file says.
         max_bytes: largest file that is loaded, in bytes.
 
     Returns:
@@ -52,7 +66,7 @@ def read(
         InputError: the file cannot be used, or holds several signals and none was chosen; one sentence.
     """
     with _one_sentence(path):
-        source, kind, found = _load(path, technique, axis, units, columns, max_bytes)
+        source, kind, found = _load(path, technique, axis, units, columns, max_bytes, scale, channel)
         if isinstance(found, xr.Dataset):
             return found
         block = choose(found, kind.blocks, region, channel)
@@ -68,6 +82,7 @@ def read_all(
     region: str | None = None,
     channel: int | str | None = None,
     columns: Sequence[int] | None = None,
+    scale: str | float | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> list[xr.Dataset]:
     """Read every signal of an instrument's file, in its order.
@@ -80,6 +95,7 @@ def read_all(
         region: take only this one.
         channel: take only this one.
         columns: columns of a text file to take.
+        scale: size of a pixel of a picture.
         max_bytes: largest file that is loaded, in bytes.
 
     Returns:
@@ -89,7 +105,7 @@ def read_all(
         InputError: the file cannot be used; one sentence.
     """
     with _one_sentence(path):
-        source, kind, found = _load(path, technique, axis, units, columns, max_bytes)
+        source, kind, found = _load(path, technique, axis, units, columns, max_bytes, scale, channel)
         if isinstance(found, xr.Dataset):
             return [found]
         if region is not None or channel is not None:
@@ -112,6 +128,8 @@ def _load(
     units: str | None,
     columns: Sequence[int] | None,
     max_bytes: int,
+    scale: str | float | None,
+    channel: int | str | None,
 ) -> tuple[Source, Format, list[Block] | xr.Dataset]:
     if axis is not None:
         check.one_of(axis, AXIS_UNITS, "The axis")
@@ -122,6 +140,8 @@ def _load(
     match kind.name:
         case "netcdf":
             found = _own(source, technique)
+            if scale is not None and is_image(found):
+                found = with_pixel(found, parse_scale(scale))
         case "vamas":
             found = vms.read_vamas(source, axis)
         case "wdf":
@@ -142,6 +162,8 @@ def _load(
             found = diffraction.read_xrdml(source)
         case "cif":
             found = diffraction.read_powder_cif(source)
+        case "tiff" | "png" | "jpeg" | "dm" | "tia" as picture:
+            found = images.read_image(source, picture, scale=scale, channel=channel, technique=technique)
         case "horiba":
             found = horiba.read_horiba(source)
         case "witec":
@@ -152,6 +174,10 @@ def _load(
             found = spectrometers.read_perkin_elmer(source)
         case _:
             found = text.read_text(source, axis, units, chosen)
+    if axis is not None and isinstance(found, xr.Dataset) and is_image(found):
+        raise InputError(f'It is a picture, but axis="{axis}" was asked for; leave axis out, or give a spectrum.')
+    if scale is not None and not (isinstance(found, xr.Dataset) and is_image(found)):
+        raise InputError("A scale belongs to a picture, and it is none; leave scale out.")
     if axis is not None:
         name = axis_of(found) if isinstance(found, xr.Dataset) else found[0].axis
         if AXIS_UNITS[name] != AXIS_UNITS[axis]:
