@@ -64,6 +64,7 @@ TRPL = ("amplitude", "background", "scatter")
 XPS = ("area", "background_counts", "slope")
 PEAKS = ("area", "background")
 XRD = ("area", "background")
+EMISSION = ("scale", "background")
 
 SYSTEMS = {
     # Wrong: light scattered from the laser, which the model has but does not fit by default.
@@ -88,5 +89,11 @@ SYSTEMS = {
         "xrd",
         _scale("xrd", XRD),
         _wrong("xrd", XRD, lambda m: replace(m, strength=m.strength.at[jnp.argmax(m.strength)].multiply(2.0))),
+    ),
+    # Wrong: more photons for each excitation than the fit holds.
+    "emission": System(
+        "emission",
+        _scale("emission", EMISSION),
+        _wrong("emission", EMISSION, lambda m: replace(m, exponent=jnp.asarray(1.5))),
     ),
 }
