@@ -42,7 +42,7 @@ from perolas.measurements.xrd.lines import pattern
 from perolas.measurements.xrd.model import PARAMETERS_USED, REFERENCES, Xrd
 from perolas.measurements.xrd.prepare import Prepared, crystals_of, prepare, textures
 from perolas.measurements.xrd.start import Start, search, with_texture
-from perolas.measurements.xrd.words import with_story
+from perolas.measurements.xrd.words import SIGMAS, with_story
 
 __all__ = [
     "PARAMETERS",
@@ -137,19 +137,20 @@ def fit(
     if wanted:
         sides = (False, True)
         begins = [with_texture(measurement, data.signal, data.weight, wanted, needles=s) for s in sides]
-    begins = [_with_guess(m, guess or {}) for m in begins]
     known = slots(measurement, "measurement")
     names = {s.name for s in known if s.free} | set(expand(free, known)) | {f"march_{n}" for n in wanted}
     held = [c.name for c, seen in zip(crystals, begin.seen, strict=True) if not seen]
     for name in held:
         names -= {s.name for s in known if s.name.endswith(f"_{name}") and s.name != f"area_{name}"}
     options: dict[str, Any] = {"fix": fix, "solver": SOLVER, "starts": starts, "seed": seed}
+    begins = [_with_guess(_plain(m, held), guess or {}) for m in begins]
     estimate = _best(begins, data.signal, {**options, "free": sorted(names)})
-    smeared = [n for n in _smeared(estimate) if n not in held]
-    if smeared:  # a phase of hardly a cell's size is background in disguise
-        for name in smeared:
+    again = [n for n in _doubtful(estimate) if n not in held]
+    if again:
+        for name in again:
             names -= {s.name for s in known if s.name.endswith(f"_{name}") and s.name != f"area_{name}"}
-        held += smeared
+        held += again
+        begins = [_with_guess(_plain(m, again), guess or {}) for m in begins]
         estimate = _best(begins, data.signal, {**options, "free": sorted(names)})
     notes = [sentence]
     if ranked:
@@ -174,13 +175,36 @@ def _best(begins: list[Xrd], signal: np.ndarray, options: dict[str, Any]) -> Est
     return max(good, key=lambda e: float(e.log_likelihood))
 
 
-def _smeared(estimate: Estimate) -> list[str]:
-    """Return the phases whose crystallites came out smaller than two nanometres."""
-    return [
-        s.name.removeprefix("crystallite_size_")
-        for s in estimate.problem.free
-        if s.group == "crystallite_size" and estimate[s.name].value < _LEAST_NM
-    ]
+def _doubtful(estimate: Estimate) -> list[str]:
+    """Return the phases below their limit, and those of hardly a cell's size: noise and background in disguise."""
+    found = []
+    for slot in estimate.problem.free:
+        if slot.group == "crystallite_size":
+            name = slot.name.removeprefix("crystallite_size_")
+            area = estimate[f"area_{name}"] if f"area_{name}" in estimate.names else None
+            faint = area is not None and area.std > 0 and area.value < SIGMAS * area.std
+            if faint or estimate[slot.name].value < _LEAST_NM:
+                found.append(name)
+    return found
+
+
+def _plain(measurement: Xrd, names: Sequence[str]) -> Xrd:
+    """Return the pattern with the named phases at the cell of their structure file and a usual size.
+
+    The search has moved the cell of a phase that is not there to where the noise looks most like it; an area fitted
+    there would be too large, and its limit no limit.
+    """
+    if not names:
+        return measurement
+    lengths = np.array(measurement.length_nm)
+    sizes = np.array(measurement.crystallite_nm)
+    shown = [i for i, n in enumerate(measurement.phases) if n not in names]
+    for i, name in enumerate(measurement.phases):
+        if name in names:
+            own = [where for kind, where in measurement.cells[i] if kind == "length"]
+            lengths[own] = np.asarray(measurement.reference_length_nm)[own]
+            sizes[i] = sizes[shown].mean() if shown else max(float(sizes[i]), 10.0)
+    return replace(measurement, length_nm=jnp.asarray(lengths), crystallite_nm=jnp.asarray(sizes))
 
 
 def _machine(

@@ -8,6 +8,7 @@ and completion are intervals between two patterns, as a kinetic model wants them
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -25,13 +26,15 @@ from perolas.core.noise import Gaussian
 from perolas.core.observation import conditions_of, make_observation
 from perolas.core.parameter import replace, table
 from perolas.core.solver import LevenbergMarquardt
+from perolas.matter import crystal
 from perolas.measurements import xrd
 from perolas.measurements.xrd.model import Xrd
 from perolas.measurements.xrd.prepare import prepare
 from perolas.measurements.xrd.start import non_negative
+from perolas.measurements.xrd.words import SIGMAS
 
 MAX_PATTERNS = 20_000
-_SIGMAS = 3.0
+_ONE_SIDED = 1.6449  # 95 % of a normal law
 Interval = tuple[float | None, float | None]
 
 
@@ -45,6 +48,9 @@ class Series:
         fraction: shape (b, k), weight fraction.
         std: shape (b, k), standard error of it.
         limit: shape (b, k), weight fraction that would be seen at three standard errors.
+        converted: shape (b,), share of the lead of Cs4PbBr6 and CsPbBr3 that is in CsPbBr3, which a kinetic model
+            is about; None where one of the two was not named.
+        converted_std: shape (b,), its standard error.
         whole: the fit of the sum of all patterns, which gave cells and sizes.
         each: the batch of fits.
     """
@@ -56,6 +62,13 @@ class Series:
     limit: NDArray[np.float64]
     whole: Estimate
     each: Estimate
+    converted: NDArray[np.float64] | None = None
+    converted_std: NDArray[np.float64] | None = None
+
+    @property
+    def upper(self) -> NDArray[np.float64]:
+        """The weight fraction that each phase does not exceed at 95 % (one-sided), shape (b, k)."""
+        return np.minimum(self.fraction + _ONE_SIDED * self.limit / SIGMAS, 1.0)
 
     def _seen(self, phase: str) -> NDArray[np.bool_]:
         i = self.phases.index(check.one_of(phase, self.phases, "The phase"))
@@ -73,9 +86,35 @@ class Series:
         """Return fractions, errors and limits against time, every variable with its unit."""
         dims = ("time", "phase")
         data = xr.Dataset(coords={"time": self.times, "phase": list(self.phases)})
-        for name, values in (("fraction", self.fraction), ("std", self.std), ("limit", self.limit)):
+        for name, values in (
+            ("fraction", self.fraction),
+            ("std", self.std),
+            ("limit", self.limit),
+            ("upper", self.upper),
+        ):
             data[name] = (dims, values, {"units": "1"})
+        if self.converted is not None:
+            data["converted"] = ("time", self.converted, {"units": "1"})
+            data["converted_std"] = ("time", self.converted_std, {"units": "1"})
         return data
+
+    def curves(self, x_label: str = "time") -> xr.Dataset:
+        """Return the weight fractions against time as a report draws them (``plot = "curves"``), bands by counting."""
+        quantiles = np.array([-1.959964, -0.994458, 0.0, 0.994458, 1.959964])[:, None]
+        curve = [np.clip(f + quantiles * s, 0.0, 1.0) for f, s in zip(self.fraction.T, self.std.T, strict=True)]
+        return xr.Dataset(
+            {
+                "curve": (("run", "percentile", "point"), np.array(curve), {"units": "1"}),
+                "at": (("run", "point"), np.tile(self.times, (len(self.phases), 1)), {"units": "1"}),
+            },
+            coords={"percentile": [2.5, 16.0, 50.0, 84.0, 97.5]},
+            attrs={
+                "plot": "curves",
+                "runs": json.dumps(list(self.phases)),
+                "x_label": x_label,
+                "y_label": "weight fraction",
+            },
+        )
 
 
 def _change(times: NDArray[np.float64], there: NDArray[np.bool_]) -> Interval:
@@ -161,5 +200,23 @@ def _series(when: np.ndarray, shape: Xrd, whole: Estimate, each: Estimate) -> Se
     areas = [each.names.index(f"area_{n}") for n in shape.phases]
     mass = np.asarray(shape.weight_per_area * shape.volumes_nm3())
     total = np.sum(each.values[:, areas] * mass, axis=1, keepdims=True)
-    limit = _SIGMAS * each.std[:, areas] * mass / total
-    return Series(when, shape.phases, each.values[:, columns], each.std[:, columns], limit, whole, each)
+    limit = SIGMAS * each.std[:, areas] * mass / total
+    converted = _converted(shape, each, areas, mass)
+    return Series(when, shape.phases, each.values[:, columns], each.std[:, columns], limit, whole, each, *converted)
+
+
+def _converted(
+    shape: Xrd, each: Estimate, areas: list[int], mass: np.ndarray
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | tuple[None, None]:
+    """Return the share of the lead that is in CsPbBr3, with its error from the covariance of the two areas."""
+    pair = ("Cs4PbBr6", "CsPbBr3")  # one lead in each formula
+    if not set(pair) <= set(shape.phases):
+        return None, None
+    index = [shape.phases.index(n) for n in pair]
+    at = [areas[i] for i in index]
+    per_area = [mass[i] / crystal.phase(n).molar_mass_g_mol for i, n in zip(index, pair, strict=True)]
+    parent, product = (each.values[:, a] * m for a, m in zip(at, per_area, strict=True))
+    total = np.maximum(parent + product, 1e-300)
+    slope = np.stack([-product * per_area[0], parent * per_area[1]], axis=1) / total[:, None] ** 2
+    covariance = each.covariance[:, at][:, :, at]
+    return product / total, np.sqrt(np.einsum("bi,bij,bj->b", slope, covariance, slope))

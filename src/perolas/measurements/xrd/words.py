@@ -11,6 +11,8 @@ from scipy.signal import find_peaks
 from perolas.core.estimate import Estimate, Quantity
 from perolas.measurements.xrd.model import Xrd
 
+SIGMAS = 3.0  # a phase is seen from this many standard errors of its area on
+_ONE_SIDED = 1.6449  # 95 % of a normal law
 _POOR = 1.5  # reduced chi-square from which the errors are too small to be believed
 _FOREIGN_SIGMA = 8.0
 _FOREIGN_SHARE = 0.01  # of the highest point above the background
@@ -18,7 +20,11 @@ MOST_FOREIGN = 20
 
 
 def with_limits(estimate: Estimate) -> Estimate:
-    """Add the detection limit of each phase: the weight fraction at which its area is three standard errors."""
+    """Add the detection limit of each phase, and the upper limit of those that stay below it.
+
+    An area is never negative, so a weight fraction at or near zero has no symmetric error. Its upper limit is what
+    95 % of such fits would keep above the truth: the fraction and 1.645 standard errors of the area.
+    """
     found: Xrd = estimate.fitted()[0]
     if len(found.phases) < 2:
         return estimate
@@ -27,13 +33,18 @@ def with_limits(estimate: Estimate) -> Estimate:
     added = dict(estimate.added)
     for i, name in enumerate(found.phases):
         if f"area_{name}" in estimate.names:
-            std = estimate[f"area_{name}"].std
+            area = estimate[f"area_{name}"]
+            share = float(area.std * per_area[i] / total)
             added[f"detection_limit_{name}"] = Quantity(
-                float(3 * std * per_area[i] / total),
-                0.0,
-                "1",
-                "weight fraction at which the area of the phase is three standard errors",
+                SIGMAS * share, 0.0, "1", "weight fraction at which the area of the phase is three standard errors"
             )
+            if area.value < SIGMAS * area.std:
+                added[f"upper_limit_{name}"] = Quantity(
+                    float(area.value * per_area[i] / total) + _ONE_SIDED * share,
+                    0.0,
+                    "1",
+                    "weight fraction that the phase does not exceed, at 95 % (one-sided)",
+                )
     return dataclasses.replace(estimate, added=added)
 
 
@@ -92,6 +103,9 @@ def with_story(estimate: Estimate, notes: list[str], weight: np.ndarray, held: l
             "Too weak for a cell and a size of its own (which would turn into background), so these are held: "
             f"{', '.join(held)}; only the area is fitted, and the detection limit holds for these."
         )
+    below = [f"{n} below {estimate[k].value:.2g}" for n in found.phases if (k := f"upper_limit_{n}") in estimate.added]
+    if below:
+        said.append(f"Not seen: {', '.join(below)} of the weight (95 %).")
     if np.isfinite(estimate.chi2_reduced) and estimate.chi2_reduced > _POOR:
         warnings.append(
             f"The model does not describe the counts to their noise (reduced chi-square {estimate.chi2_reduced:.2f}): "
