@@ -23,6 +23,7 @@ from perolas.io import (
     princeton,
     renishaw,
     spectrometers,
+    sweeps,
     text,
     vms,
 )
@@ -66,6 +67,10 @@ def read(
         InputError: the file cannot be used, or holds several signals and none was chosen; one sentence.
     """
     with _one_sentence(path):
+        if axis in sweeps.AXES and region is None and scale is None:
+            return sweeps.read_sweep(
+                path, axis, technique=technique, columns=columns, channel=channel, max_bytes=max_bytes
+            )
         source, kind, found = _load(path, technique, axis, units, columns, max_bytes, scale, channel)
         if isinstance(found, xr.Dataset):
             return found
