@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from perolas.core.errors import InputError
 from perolas.core.measurement import AbstractMeasurement, Derived
 from perolas.core.noise import AbstractNoise
-from perolas.core.parameter import Slot, expand, slots
+from perolas.core.parameter import Slot, expand, parameter, replace, slots, table
 
 Signal = Float[Array, " n"]
 
@@ -73,6 +73,8 @@ class Joint(AbstractMeasurement):
 
     Attributes:
         members: the measurements.
+        scale: shape (m,), by how much the total is larger that a member keeps when a specimen shares it out among
+            its lines (`keeps_total`: the fields that make it up); it belongs to the instrument.
         specimen: what they all look at, or None: then each keeps its own parameters.
         names: what they are called; static.
         varied: names of the specimen's parameters that a fit varies unless told otherwise; static.
@@ -83,6 +85,9 @@ class Joint(AbstractMeasurement):
     response_sets: ClassVar[tuple[str, ...]] = ()
     derived_table: ClassVar[dict[str, Derived]] = {}
 
+    scale: Float[Array, " m"] = parameter(
+        "1", "total of the measurement over that of its start", name="scale", default=1.0, bounds=(0, 1e6), vector=True
+    )
     members: tuple[AbstractMeasurement, ...] = eqx.field(kw_only=True)
     specimen: Any = eqx.field(kw_only=True)
     noise: AbstractNoise = eqx.field(kw_only=True)
@@ -118,7 +123,12 @@ class Joint(AbstractMeasurement):
         ends = tuple(int(e) for e in np.cumsum(sizes)[:-1])
         noise = JointNoise(tuple(m.noise for m in members.values()), ends)
         return Joint(
-            members=tuple(members.values()), specimen=specimen, noise=noise, names=tuple(members), varied=chosen
+            scale=jnp.ones(len(members)),
+            members=tuple(members.values()),
+            specimen=specimen,
+            noise=noise,
+            names=tuple(members),
+            varied=chosen,
         )
 
     def nested_slots(self, part: str, batched: int = 0) -> list[Slot]:
@@ -134,11 +144,27 @@ class Joint(AbstractMeasurement):
                 if slot.name not in decided:
                     path, called = f"members/{i}/{slot.field}", f"{name}_{slot.name}"
                     found.append(changed(slot, field=path, name=called, group=f"{name}_{slot.group}"))
+            if self._kept(member):
+                row = next(r for r in table(self) if r.field == "scale")
+                called = f"{name}_scale"
+                found.append(
+                    Slot(part, "scale", i, called, row.unit, row.lower, row.upper, row.meaning, row.free, called)
+                )
         return found
+
+    def _kept(self, member: AbstractMeasurement) -> tuple[str, ...]:
+        """Return the fields whose total a member keeps under the specimen's response."""
+        return () if self.specimen is None else member.keeps_total
 
     def seen(self) -> tuple[AbstractMeasurement, ...]:
         """Return the members as they look at the specimen."""
-        return self.members if self.specimen is None else tuple(m.respond(self.specimen) for m in self.members)
+        if self.specimen is None:
+            return self.members
+        found = []
+        for i, member in enumerate(self.members):
+            kept = {field: getattr(member, field) * self.scale[i] for field in self._kept(member)}
+            found.append((replace(member, **kept) if kept else member).respond(self.specimen))
+        return tuple(found)
 
     def part(self, name: str, values: Any) -> Any:
         """Return one member's part of a signal.

@@ -43,6 +43,7 @@ class AbstractMeasurement(eqx.Module):
         technique: its name in the registry.
         axis_name: name of the signal's axis, one of `perolas.core.observation.AXIS_UNITS`.
         response_sets: names of the parameters that `respond` decides; they are not free when there is a state.
+        keeps_total: fields whose sum `respond` keeps and only shares out: how much there is belongs to the instrument.
         derived_table: name -> `Derived`, for every key that `derived` may return.
     """
 
@@ -53,6 +54,7 @@ class AbstractMeasurement(eqx.Module):
     noise: eqx.AbstractVar[AbstractNoise]
 
     signal_unit: ClassVar[str] = "counts"
+    keeps_total: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod

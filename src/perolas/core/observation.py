@@ -36,6 +36,7 @@ AXIS_UNITS = {
     "two_theta_deg": "deg",
     "fluence_uj_cm2": "uJ/cm^2",
     "area_um2": "um^2",
+    "edge_nm": "nm",
     "channel": "1",
 }
 

@@ -78,6 +78,7 @@ class Xps(AbstractMeasurement):
     technique: ClassVar[str] = "xps"
     axis_name: ClassVar[str] = "binding_energy_ev"
     response_sets: ClassVar[tuple[str, ...]] = ("area",)
+    keeps_total: ClassVar[tuple[str, ...]] = ("area",)
     derived_table: ClassVar[dict[str, Derived]] = {
         "fraction": Derived("1", "area of the species over the total area of the level"),
         "position_partner": Derived("eV", "binding energy of the partner line: position plus splitting"),

@@ -74,6 +74,7 @@ class Trpl(AbstractMeasurement):
     technique: ClassVar[str] = "trpl"
     axis_name: ClassVar[str] = "time_ns"
     response_sets: ClassVar[tuple[str, ...]] = ("tau", "amplitude")
+    keeps_total: ClassVar[tuple[str, ...]] = ("amplitude",)
     derived_table: ClassVar[dict[str, Derived]] = _DERIVED
 
     tau_ns: Float[Array, " k"] = parameter(

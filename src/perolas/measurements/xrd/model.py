@@ -69,6 +69,7 @@ class Xrd(AbstractMeasurement):
     technique: ClassVar[str] = "xrd"
     axis_name: ClassVar[str] = "two_theta_deg"
     response_sets: ClassVar[tuple[str, ...]] = ("area", "crystallite_size", "cell")
+    keeps_total: ClassVar[tuple[str, ...]] = ("area",)
     derived_table: ClassVar[dict[str, Derived]] = _DERIVED
 
     area: Float[Array, " k"] = parameter(
