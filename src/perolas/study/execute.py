@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from perolas.core.errors import InputError, StepError
 from perolas.measurements import registry
 from perolas.study import graph, paths, single, steps, store
 from perolas.study.expression import Number, number
+from perolas.study.parts import independent_parts
 from perolas.study.schema import Measurement, Step, Study
 
 if TYPE_CHECKING:
@@ -98,10 +100,12 @@ def _step_job(study: Study, step: Step, done: Results, root: Path | None) -> Job
     contents = paths.contents(study, root, step)
     hashes = {name: store.sha256(data) for files in contents for name, data in files.items()}
     inputs = kind.inputs(step)
-    upstream = {used.partition(".")[0]: done[used.partition(".")[0]].digest for used in inputs}
+    measured = kind.measurements(step)
+    upstream = {name: done[name].digest for name in [*(used.partition(".")[0] for used in inputs), *measured]}
+    fits = [{name: partial(_refit, study.measurements[name], done, root) for name in measured}] if measured else []
 
     def compute() -> tuple[dict[str, Any], dict[str, bytes]]:
-        got = kind.compute(step, lambda name: look(done, name), *contents)
+        got = kind.compute(step, lambda name: look(done, name), *contents, *fits)
         result = {
             "quantities": {
                 name: {"value": q.number.value, "std": q.number.std, "unit": q.number.unit, "definition": q.definition}
@@ -169,7 +173,7 @@ def _measurement_job(study: Study, item: Measurement, done: Results, root: Path 
         loaded = single.load_files(technique, {**options, **files}, observation)
         loaded.update({k: _observation(done[v]) for k, v in observed.items()})
         estimate = single.fit_converted(observation, technique, loaded)
-        result = {"estimate": estimate.to_json(), "parts": _parts(item.name, estimate)}
+        result = {"estimate": estimate.to_json(), "parts": independent_parts(item.name, estimate)}
         data = estimate.to_dataset()
         data.attrs = {**observation.attrs, **data.attrs}
         return result, {"data.nc": netcdf(data), "observed.nc": netcdf(observation)}
@@ -183,6 +187,19 @@ def _measurement_job(study: Study, item: Measurement, done: Results, root: Path 
     }
     references = tuple(dict.fromkeys([*facts.references, *_sources(facts.parameters)]))
     return Job(recipe, compute, provenance, _code(item, table, seed, hints), facts.parameters, references)
+
+
+def _refit(item: Measurement, done: Results, root: Path | None) -> Estimate:
+    """Repeat the fit of a finished measurement, for a step that needs more of it than its numbers."""
+    technique = registry.technique(item.technique)
+    observed = {k: str(v["measurement"]) for k, v in item.options.items() if graph.references(v)}
+    options = registry.convert_options(technique, {k: v for k, v in item.options.items() if k not in observed})
+    files = {o.name for o in technique.all_options() if o.kind in ("file", "path")} & set(options)
+    observation = _observation(done[item.name])
+    loaded = {**options, **{k: _file(root, str(options[k])) for k in files}}
+    loaded = single.load_files(technique, loaded, observation)
+    loaded.update({k: _observation(done[v]) for k, v in observed.items()})
+    return single.fit_converted(observation, technique, loaded)
 
 
 def _file(root: Path | None, text: str) -> Path:
@@ -233,29 +250,6 @@ def _observation(entry: store.Entry) -> xr.Dataset:
         path = Path(folder) / "observed.nc"
         path.write_bytes(entry.files["observed.nc"])
         return single.read(path)
-
-
-def _parts(item: str, estimate: Estimate) -> dict[str, dict[str, float]]:
-    """Split the errors of an estimate into independent sources, so that its correlations are kept."""
-    if estimate.batch_shape:
-        return {}
-    found: dict[str, dict[str, float]] = {}
-    names = [
-        n
-        for i, n in enumerate(estimate.names)
-        if np.isfinite(estimate.std[i]) and np.all(np.isfinite(np.diagonal(estimate.covariance)[i]))
-    ]
-    rows = [estimate.names.index(n) for n in names]
-    covariance = np.asarray(estimate.covariance)[np.ix_(rows, rows)]
-    if names and np.all(np.isfinite(covariance)):
-        size, vectors = np.linalg.eigh(covariance)
-        factor = vectors * np.sqrt(np.maximum(size, 0.0))
-        for i, name in enumerate(names):
-            found[name] = {f"{item}#{k + 1}": float(v) for k, v in enumerate(factor[i]) if v != 0}
-    for name, quantity in estimate.quantities.items():
-        if name not in found and quantity.std != 0:
-            found[name] = {f"{item}.{name}": float(quantity.std)}
-    return found
 
 
 def netcdf(data: xr.Dataset) -> bytes:

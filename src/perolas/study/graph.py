@@ -80,7 +80,12 @@ def build(study: Study) -> Graph:
             study.refuse(f"step {name}", str(error))
         for used in inputs:
             _check_quantity(study, f"step {name}", used)
-        needs[name] = tuple(dict.fromkeys(used.split(".")[0] for used in inputs))
+        for measured in kind.measurements(step):
+            try:
+                check.one_of(measured, study.measurements, "The measurement")
+            except InputError as error:
+                study.refuse(f"step {name}", str(error), "measurements")
+        needs[name] = tuple(dict.fromkeys([*(used.split(".")[0] for used in inputs), *kind.measurements(step)]))
     _check_uses(study)
     for claim in study.claims.values():
         for answer in claim.answers:
@@ -237,7 +242,7 @@ def basis(study: Study, answers: list[str]) -> Basis:
             step = study.steps[item]
             kind = steps.kind_of(step)
             trace = kind.trace(step, quantity)
-            todo.extend(trace.inputs)
+            todo.extend([*trace.inputs, *kind.measurements(step)])
             uses.update(step.uses)
             parameters.update(dict.fromkeys(trace.parameters))
             shaped.update(kind.shaped_by(step))

@@ -86,6 +86,8 @@ class StepKind:
             answers about them is a postdiction.
         files: the relative paths of the files that it reads, beside the study file or in the folder of data files.
         references: keys of further sources, for what it uses outside the parameter library; takes files as `compute`.
+        measurements: the measurements whose data it reads; `compute` gets their fits, name -> a function that repeats
+            one, as its last argument.
     """
 
     name: str
@@ -100,6 +102,7 @@ class StepKind:
     shaped_by: Callable[[Any], tuple[str, ...]] = lambda step: ()
     files: Callable[[Any], tuple[str, ...]] = lambda step: ()
     references: Callable[..., tuple[str, ...]] = lambda step, files=None: ()
+    measurements: Callable[[Any], tuple[str, ...]] = lambda step: ()
 
 
 class Known(Table):
@@ -294,6 +297,7 @@ _MORE = (
     "perolas.study.steps_ageing",
     "perolas.study.steps_optics",
     "perolas.study.steps_transformation",
+    "perolas.study.steps_joint",
 )
 
 
