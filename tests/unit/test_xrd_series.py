@@ -11,7 +11,7 @@ from perolas.core.errors import InputError
 from perolas.core.observation import make_observation
 from perolas.matter.specimen import Specimen
 from perolas.measurements import xrd
-from perolas.measurements.xrd.series import _change, fit_series
+from perolas.measurements.xrd.series import change, fit_series
 
 pytestmark = pytest.mark.full  # a minute of fits
 
@@ -49,10 +49,10 @@ def test_onset_and_completion_are_intervals(series):
     assert found.completion("Cs4PbBr6") == (6.0, 7.0)
 
 
-def test_what_never_changes_has_no_end():
+def test_what_neverchanges_has_no_end():
     times = np.arange(3.0)
-    assert _change(times, np.array([True, True, True])) == (None, 0.0)
-    assert _change(times, np.array([False, False, False])) == (2.0, None)
+    assert change(times, np.array([True, True, True])) == (None, 0.0)
+    assert change(times, np.array([False, False, False])) == (2.0, None)
 
 
 def test_bad_series_are_a_sentence(series):

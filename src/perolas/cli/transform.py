@@ -43,6 +43,16 @@ if TYPE_CHECKING:
     help="instead of a forecast, fit measured fractions: columns of time in h, fraction, error; 0.02 if not given",
 )
 @click.option("--limits", is_flag=True, help="also the completion for several limits of detection")
+@click.option(
+    "--counts",
+    type=float,
+    help="watched by patterns with so many counts at the highest point: sets both limits of detection",
+)
+@click.option(
+    "--pattern",
+    metavar="FILE.json",
+    help="the same from a measured pattern: its estimate, as written by perolas fit -t xrd --json",
+)
 @click.option("--draws", default=200, show_default=True, help="draws of what is not known")
 @click.option("--seed", default=0, show_default=True, help="of the draws")
 @click.option("-o", "--output", metavar="FILE", help="picture: FILE.png, .pdf or .svg")
@@ -63,11 +73,16 @@ def transform(**values: Any) -> None:
         _infer(values)
         return
     wanted = None if values["sweep"] is None else _sweep(values["sweep"])
+    limits = _watched(values)
     calibrated = calibrate(Unknowns.draw(values["draws"], values["seed"]))
+    if limits:  # the calibration keeps those of the diffractometer that it was seen by
+        calibrated = replace(calibrated, unknowns=calibrated.unknowns.fixed(**limits))
     found = outlook(calibrated, bench, values["hours"])
     rows = [] if wanted is None else sweep(calibrated, bench, *wanted)
     if values["as_json"]:
         result = found.to_json()
+        if limits:
+            result["limits"] = limits
         if wanted is not None:
             result["sweep"] = [
                 {wanted[0]: v, "onset": onset.to_json(), "completion": completion.to_json()}
@@ -75,6 +90,11 @@ def transform(**values: Any) -> None:
             ]
         click.echo(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False))
     else:
+        if limits:
+            click.echo(
+                f"These patterns show CsPbBr3 from {limits['onset_limit']:.2%} of the lead on, and Cs4PbBr6 up to "
+                f"{limits['completion_limit']:.2%}."
+            )
         click.echo(f"onset       {found.onset}")
         click.echo(f"completion  {found.completion}")
         if bench.wavelength_nm is not None and bench.irradiance_mw_cm2 > 0:
@@ -89,6 +109,30 @@ def transform(**values: Any) -> None:
         _draw(output, found, rows, values, wanted)
 
 
+def _watched(values: dict[str, Any]) -> dict[str, float]:
+    """Return the limits of detection of the patterns that watch the run; empty where nothing is said."""
+    from perolas.core.errors import InputError, one_line
+
+    if values["counts"] is not None and values["pattern"] is not None:
+        raise InputError('Give "--counts" or "--pattern", not both: each says what a pattern shows.')
+    if values["counts"] is not None:
+        from perolas.measurements.xrd.detection import conversion_limits
+
+        return conversion_limits(values["counts"])
+    if values["pattern"] is None:
+        return {}
+    from perolas.measurements.xrd.detection import limits_of_estimate
+
+    shown = one_line(Path(values["pattern"]).name, 80)
+    try:
+        found = json.loads(Path(values["pattern"]).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f'"{shown}" cannot be read: {error.strerror or "it is no file"}.') from None
+    except (ValueError, RecursionError):
+        raise InputError(f'"{shown}" is no JSON; write it with perolas fit -t xrd --json.') from None
+    return limits_of_estimate(found)
+
+
 def _infer(values: dict[str, Any]) -> None:
     from perolas.cli import seen
     from perolas.core.errors import InputError
@@ -96,7 +140,7 @@ def _infer(values: dict[str, Any]) -> None:
     from perolas.matter.transformation.inference import infer
     from perolas.matter.transformation.rivals import LAWS
 
-    for name in ("output", "sweep"):
+    for name in ("output", "sweep", "counts", "pattern"):
         if values[name] is not None:
             raise InputError(f'"--{name}" belongs to a forecast, not to observations.')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from perolas.study import expression
 from perolas.study.expression import Written
 from perolas.study.schema import Name, Stated, Step, Table, Text
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
+from perolas.study.steps_optics import From
 
 Draws = NDArray[np.float64]
 # key of a run -> unit; the names are those of `perolas.matter.transformation.forecast.Bench` without their unit
@@ -88,7 +90,10 @@ class Transformation(Step):
         runs: name -> run; each gives RUN_onset and RUN_completion.
         draws: of what is not known.
         seeds: lowest and highest share of product at the beginning, where there is some.
-        hold: unknowns held at one value, e.g. ``{ onset_limit = 0.05 }``.
+        hold: unknowns held at one value, e.g. ``{ onset_limit = 0.05 }``, or at that of another item,
+            ``{ onset_limit = { from = "scan.onset_limit" } }``.
+        watch: limits of detection of the runs that are forecast, where those are watched by another diffractometer
+            than the runs that it is calibrated on.
         note: one line for the report.
     """
 
@@ -98,7 +103,8 @@ class Transformation(Step):
     runs: dict[Name, Run]
     draws: Annotated[int, Field(ge=20, le=20_000)] = 256
     seeds: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
-    hold: dict[Name, float] = {}
+    hold: dict[Name, float | From] = {}
+    watch: dict[Name, float | From] = {}
     note: Text = ""
 
 
@@ -106,7 +112,12 @@ def _inputs(step: Transformation) -> list[str]:
     for name in (step.calibrate.dark, step.calibrate.light):
         check.one_of(name, step.runs, f'In the step "{step.name}", the run')
     check.known_options(step.hold, _SEVEN, "what is held")
-    return []
+    check.known_options(step.watch, _SEVEN[:2], "what watches")
+    return [v.item for v in (*step.hold.values(), *step.watch.values()) if isinstance(v, From)]
+
+
+def _values(given: dict[str, float | From], look: Look) -> dict[str, float]:
+    return {k: look(v.item).to("1").value if isinstance(v, From) else v for k, v in given.items()}
 
 
 def _gives(step: Transformation) -> list[str]:
@@ -154,7 +165,7 @@ def _compute(step: Transformation, look: Look) -> StepResult:
     pair = None if step.seeds is None else (step.seeds[0], step.seeds[1])
     unknowns = Unknowns.draw(step.draws, 0, pair)
     if step.hold:
-        unknowns = unknowns.fixed(**step.hold)
+        unknowns = unknowns.fixed(**_values(step.hold, look))
     found = calibrate(
         unknowns,
         benches[step.calibrate.dark],
@@ -162,6 +173,8 @@ def _compute(step: Transformation, look: Look) -> StepResult:
         dark_onset_h=_hours(step.calibrate.dark_onset, "dark_onset"),
         light_completion_h=_hours(step.calibrate.light_completion, "light_completion"),
     )
+    if step.watch:
+        found = replace(found, unknowns=found.unknowns.fixed(**_values(step.watch, look)))
     quantities: dict[str, Quantity] = {}
     curves: dict[str, Any] = {}
     times: dict[str, Any] = {}
@@ -266,7 +279,12 @@ def _references(step: Transformation) -> tuple[str, ...]:
 
 
 def _trace(step: Transformation, quantity: str) -> Trace:
-    return Trace((), _parameters(step), True)
+    return Trace(tuple(_inputs(step)), _parameters(step), True)
+
+
+def _written(given: dict[str, float | From]) -> str:
+    """Return keyword arguments as Python; what another item gives is named after it, for the reader to fill in."""
+    return ", ".join(f"{k}={v.item.replace('.', '_') if isinstance(v, From) else v!r}" for k, v in given.items())
 
 
 def _code(step: Transformation) -> str:
@@ -274,9 +292,10 @@ def _code(step: Transformation) -> str:
     onset = _hours(step.calibrate.dark_onset, "dark_onset")
     completion = _hours(step.calibrate.light_completion, "light_completion")
     seeds = "" if step.seeds is None else f", 0, ({step.seeds[0]!r}, {step.seeds[1]!r})"
-    held = ", ".join(f"{k}={v!r}" for k, v in step.hold.items())
+    held, watched = (_written(given) for given in (step.hold, step.watch))
     return "\n".join(
         [
+            *(["import dataclasses", ""] if watched else []),
             "from perolas.matter.transformation.forecast import Bench, Unknowns, calibrate",
             "from perolas.matter.transformation.outlook import outlook",
             "",
@@ -286,6 +305,7 @@ def _code(step: Transformation) -> str:
             f"unknowns = Unknowns.draw({step.draws}{seeds}){f'.fixed({held})' if held else ''}",
             f"found = calibrate(unknowns, runs[{step.calibrate.dark!r}], runs[{step.calibrate.light!r}],",
             f"                  dark_onset_h={onset!r}, light_completion_h={completion!r})",
+            *([f"found = dataclasses.replace(found, unknowns=found.unknowns.fixed({watched}))"] if watched else []),
             "for name, run in runs.items():",
             "    seen = outlook(found, run, hours=48)",
             "    print(name, 'onset', seen.onset, 'completion', seen.completion)",

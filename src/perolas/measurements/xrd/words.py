@@ -13,7 +13,7 @@ from perolas.measurements.xrd.model import Xrd
 
 SIGMAS = 3.0  # a phase is seen from this many standard errors of its area on
 _ONE_SIDED = 1.6449  # 95 % of a normal law
-_POOR = 1.5  # reduced chi-square from which the errors are too small to be believed
+POOR = 1.5  # reduced chi-square from which the errors are too small to be believed
 _FOREIGN_SIGMA = 8.0
 _FOREIGN_SHARE = 0.01  # of the highest point above the background
 MOST_FOREIGN = 20
@@ -106,7 +106,7 @@ def with_story(estimate: Estimate, notes: list[str], weight: np.ndarray, held: l
     below = [f"{n} below {estimate[k].value:.2g}" for n in found.phases if (k := f"upper_limit_{n}") in estimate.added]
     if below:
         said.append(f"Not seen: {', '.join(below)} of the weight (95 %).")
-    if np.isfinite(estimate.chi2_reduced) and estimate.chi2_reduced > _POOR:
+    if np.isfinite(estimate.chi2_reduced) and estimate.chi2_reduced > POOR:
         warnings.append(
             f"The model does not describe the counts to their noise (reduced chi-square {estimate.chi2_reduced:.2f}): "
             f"structures, profile or phases differ from the sample's. Errors hold for counting alone; take them "
