@@ -65,6 +65,7 @@ XPS = ("area", "background_counts", "slope")
 PEAKS = ("area", "background")
 XRD = ("area", "background")
 EMISSION = ("scale", "background")
+TEM = ("number",)
 
 SYSTEMS = {
     # Wrong: light scattered from the laser, which the model has but does not fit by default.
@@ -95,5 +96,9 @@ SYSTEMS = {
         "emission",
         _scale("emission", EMISSION),
         _wrong("emission", EMISSION, lambda m: replace(m, exponent=jnp.asarray(1.5))),
+    ),
+    # Wrong: the smaller crystals are lost, although the model takes them for counted.
+    "tem": System(
+        "tem", _scale("tem", TEM), _wrong("tem", TEM, lambda m: replace(m, chance=m.chance * (m.chance < 0.68)))
     ),
 }
