@@ -20,6 +20,7 @@ _COMMANDS = {
     "recipe": ("perolas.cli.recipe", "Print the balance of a recipe: what is limiting, what it gives, what stays."),
     "transform": ("perolas.cli.transform", "Forecast how Cs4PbBr6 turns into CsPbBr3 in water and light."),
     "pump": ("perolas.cli.pump", "Calculate fluence and excitations from power, spot and pulse."),
+    "design": ("perolas.cli.design", "Say which further measurement would settle a question best."),
     "info": ("perolas.cli.lookup", "Show a parameter with its value, conditions and source."),
     "store": ("perolas.cli.store", "Look into the results that a study keeps: ls, show, verify, prune."),
     "formats": ("perolas.cli.lookup", "List the file formats that can be read."),

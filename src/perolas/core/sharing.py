@@ -14,7 +14,7 @@ from scipy.stats import chi2
 
 from perolas.core.errors import InputError
 from perolas.core.estimate import Estimate
-from perolas.core.invert import invert
+from perolas.core.invert import invert, pose
 from perolas.core.joint import Joint, together
 from perolas.core.measurement import AbstractMeasurement
 from perolas.core.noise import Gaussian
@@ -76,7 +76,7 @@ def shares(estimate: Estimate, names: Iterable[str] | None = None) -> tuple[Shar
     for i, slot in enumerate(free):
         if slot.name in wanted:
             part = {n: float(inverse[i] @ f @ inverse[:, i] / inverse[i, i]) for n, f in fisher.items()}
-            rest = {n: _std(whole - f, i) for n, f in fisher.items()}
+            rest = {n: std_of(whole - f, i) for n, f in fisher.items()}
             found.append(Share(slot.name, float(np.sqrt(inverse[i, i])), part, rest))
     return tuple(found)
 
@@ -92,8 +92,16 @@ def _inverse(fisher: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.pinv(fisher / np.outer(size, size), rcond=1e-13, hermitian=True) / np.outer(size, size))
 
 
-def _std(fisher: np.ndarray, index: int) -> float:
-    """Return the standard error of one parameter, inf where the information does not determine it."""
+def std_of(fisher: np.ndarray, index: int) -> float:
+    """Return the standard error of one parameter.
+
+    Args:
+        fisher: shape (p, p).
+        index: of the parameter.
+
+    Returns:
+        Its standard error with all others free; inf where the information does not determine it.
+    """
     some = np.diagonal(fisher) > 0
     if not some[index]:
         return float("inf")
@@ -144,10 +152,8 @@ def join(
         if estimate.batch_shape or estimate.problem.state is not None:
             raise InputError(f'"{name}" must be a single fit of the instrument alone to be joined.')
         member, _ = estimate.fitted()
-        members[name] = _with_known_noise(member, estimate)
-        decided = set(expand(member.response_sets, slots(member, "measurement")))
-        kept += [f"{name}_{s.name}" for s in estimate.problem.free if s.name not in decided]
-        kept += [f"{name}_scale"] if member.keeps_total else []
+        members[name] = with_known_noise(member, estimate)
+        kept += own_names(name, member, estimate)
     joint = Joint.of(members, specimen, chosen)
     found = invert(joint, together([e.signal for e in alone.values()]), free=[*chosen, *kept], prior=prior, throw=throw)
     agreement = _agreement(found, alone, members)
@@ -159,8 +165,47 @@ def join(
     return replace(found, extra={**found.extra, **extra}, warnings=(*found.warnings, *warnings))
 
 
-def _with_known_noise(member: Any, estimate: Estimate) -> AbstractMeasurement:
-    """Return the measurement with the variance that its own fit took from the residuals."""
+def own_names(name: str, member: Any, estimate: Estimate) -> list[str]:
+    """Return what a measurement's own fit varied and a specimen does not decide, as a joint fit calls it.
+
+    Args:
+        name: of the measurement.
+        member: its model.
+        estimate: its fit.
+
+    Returns:
+        Names such as ``"xrd_background_1"``.
+    """
+    decided = set(expand(member.response_sets, slots(member, "measurement")))
+    own = [f"{name}_{s.name}" for s in estimate.problem.free if s.name not in decided]
+    return [*own, f"{name}_scale"] if member.keeps_total else own
+
+
+def fisher_of(measurement: AbstractMeasurement, names: Iterable[str]) -> tuple[np.ndarray, list[str]]:
+    """Return the Fisher matrix of a measurement at its own parameters.
+
+    Args:
+        measurement: the model.
+        names: the parameters that are not known.
+
+    Returns:
+        A matrix of shape (p, p), and the p names in its order.
+    """
+    problem, _ = pose(measurement, np.maximum(np.round(np.asarray(measurement.expected())), 0.0), free=names)
+    jac, weight = _end(problem, problem.start())
+    return (jac * weight) @ jac.T, [s.name for s in problem.free]
+
+
+def with_known_noise(member: Any, estimate: Estimate) -> AbstractMeasurement:
+    """Return a measurement with the variance that its own fit took from the residuals.
+
+    Args:
+        member: the model.
+        estimate: its fit.
+
+    Returns:
+        The model, its noise of known size.
+    """
     if not member.noise.scale_is_estimated:
         return member  # type: ignore[no-any-return]
     rest = float(np.sum((estimate.signal - estimate.expected) ** 2)) / max(estimate.n_points - estimate.n_free, 1)
