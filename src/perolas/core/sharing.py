@@ -130,7 +130,8 @@ def join(
             joint fit varies too, from where that fit ended.
         specimen: what it is thought to be; its values are the guess.
         varied: names of the specimen's parameters that the fit varies.
-        prior: name -> (mean, standard deviation) of a normal prior.
+        prior: name -> (mean, standard deviation) of a normal prior; an instrument's parameter that is named here is
+            varied too, such as ``"tem_magnification"``.
         throw: raise if the fit fails; False: failure is the estimate's `result`.
 
     Returns:
@@ -155,6 +156,7 @@ def join(
         members[name] = with_known_noise(member, estimate)
         kept += own_names(name, member, estimate)
     joint = Joint.of(members, specimen, chosen)
+    kept += expand([n for n in prior or {} if n not in kept], slots(joint, "measurement"))
     found = invert(joint, together([e.signal for e in alone.values()]), free=[*chosen, *kept], prior=prior, throw=throw)
     agreement = _agreement(found, alone, members)
     table = {

@@ -48,6 +48,8 @@ class Tem(AbstractMeasurement):
         mean_edge_nm: mean size: edge of cubes, distance of opposite sides of hexagons, diameter of spheres.
         std_edge_nm: its standard deviation.
         edge_error_nm: standard deviation of the measuring error of one crystal.
+        magnification: size in the image over true size: what a wrong scale does to all sizes alike. One image cannot
+            tell it; a joint inversion varies it within the error of the scale.
         edges_nm: shape (n + 1,), edges of the bins.
         chance: shape (n * 6 + 12,), q at the middle of each cell of the law (`cells_of`).
         noise: Poisson.
@@ -72,6 +74,9 @@ class Tem(AbstractMeasurement):
     edge_error_nm: Float[Array, ""] = parameter(
         "nm", "measuring error of one crystal", name="edge_error", default=0.2, bounds=(0, 1e4), free=False
     )
+    magnification: Float[Array, ""] = parameter(
+        "1", "size in the image over true size", name="magnification", default=1.0, bounds=(0.1, 10), free=False
+    )
     edges_nm: Float[Array, " n+1"] = eqx.field(kw_only=True)
     chance: Float[Array, " m"] = eqx.field(kw_only=True)
     noise: AbstractNoise = eqx.field(kw_only=True, default_factory=Poisson)
@@ -84,7 +89,8 @@ class Tem(AbstractMeasurement):
         return 0.5 * (self.edges_nm[1:] + self.edges_nm[:-1])
 
     def _share(self, size: Float[Array, " k"]) -> Float[Array, " k"]:
-        """Return the share of crystals that are smaller."""
+        """Return the share of crystals that are smaller in the image."""
+        size = size / self.magnification
         if self.law == "normal":
             return norm.cdf((size - self.mean_edge_nm) / self.std_edge_nm)
         width = jnp.sqrt(jnp.log1p((self.std_edge_nm / self.mean_edge_nm) ** 2))
