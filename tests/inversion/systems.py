@@ -66,6 +66,7 @@ PEAKS = ("area", "background")
 XRD = ("area", "background")
 EMISSION = ("scale", "background")
 TEM = ("number",)
+HRTEM = ("amplitude",)
 
 SYSTEMS = {
     # Wrong: light scattered from the laser, which the model has but does not fit by default.
@@ -100,5 +101,11 @@ SYSTEMS = {
     # Wrong: the smaller crystals are lost, although the model takes them for counted.
     "tem": System(
         "tem", _scale("tem", TEM), _wrong("tem", TEM, lambda m: replace(m, chance=m.chance * (m.chance < 0.68)))
+    ),
+    # Wrong: one half of the crystal is shifted by half a plane against the other (an antiphase boundary).
+    "hrtem": System(
+        "hrtem",
+        _scale("hrtem", HRTEM),
+        _wrong("hrtem", HRTEM, lambda m: replace(m, envelope=m.envelope * jnp.sign(m.x_nm))),
     ),
 }
