@@ -111,7 +111,7 @@ def judge(
     level = np.array([f.level for f in whole])
     soft = np.array([f.soft for f in whole])
     weight = np.argsort(sizes)[len(sizes) // 2 :]  # dirt is small
-    typical, usual = float(np.median(level[weight])), float(np.median(soft[weight]))
+    typical, usual = float(np.median(level[weight])), float(np.median(np.nan_to_num(soft[weight], nan=0.0)))
     kinds = []
     for f, size in zip(whole, sizes, strict=True):
         if size < smallest_px:
@@ -155,7 +155,7 @@ def doubts(whole: Sequence[Found], found: Sequence[Found], view: View) -> list[s
     if len(whole) < FEWEST:
         said.append(f"only {len(whole)} objects are single whole crystals, and {FEWEST} are needed")
     else:
-        soft = float(np.median([f.soft for f in whole]))
+        soft = float(np.median(np.nan_to_num([f.soft for f in whole])))
         if soft > SOFTEST:
             said.append(f"outlines are so soft that sizes change by {soft:.0%} between 65 and 35 % of the contrast")
     return said

@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from perolas.measurements.tem.find import Labels, View
+from perolas.measurements.tem.find import THRESHOLD, Labels, View
 
 Pixels = NDArray[np.float64]
 
@@ -87,17 +87,24 @@ def _one(view: View, marked: Labels, number: int, box: tuple[slice, slice]) -> F
     columns = slice(max(left - pad, 0), min(right + pad, nx))
     patch, labels = view.density[rows, columns], marked[rows, columns]
     own = labels == number
-    mass = float(patch[_grown(own, 2) & ((labels == 0) | own)].sum())
+    mass = float(patch[_grown(own, math.ceil(1.5 * view.smooth_px) + 1) & ((labels == 0) | own)].sum())
     origin = np.array([columns.start, rows.start], dtype=float)
     cut = top <= 1 or left <= 1 or bottom >= ny - 1 or right >= nx - 1
     if cut:
         return Found(CUT, corners, _outline_of(own) + origin, float(own.sum()), mass=mass)
     levels = _levels(view, patch, own, labels)
     base, inside, inside_std, base_std = levels
+    # Neighbours are taken out, so that no outline runs on into one.
+    patch = np.where(_grown((labels > 0) & ~own, 1) & ~own, base, patch)
     contour = _contour(patch, own, view.between(base, inside, 0.5))
-    if contour is None or inside - base < 0.5 * view.level * 0.35:
+    area = 0.0 if contour is None else _area(contour)
+    large = own.sum() > 1.2 * view.size_px**2
+    # Part of a clump may have an outline of its own, above the threshold that holds the clump together.
+    if large and area < 0.65 * own.sum():
+        return Found(TOUCHING, corners, _outline_of(own) + origin, float(own.sum()), mass=mass, level=inside - base)
+    if contour is None or inside - base < 0.5 * THRESHOLD * view.level:
         return Found(FAINT, corners, _outline_of(own) + origin, float(own.sum()), mass=mass, level=inside - base)
-    area, perimeter = _area(contour), float(np.sum(np.hypot(*np.diff(contour, axis=0).T)))
+    perimeter = float(np.sum(np.hypot(*np.diff(contour, axis=0).T)))
     slope = _slope(patch, contour)
     step = inside - base
     blur = step / max(slope, 1e-12) / math.sqrt(2 * math.pi)
@@ -105,7 +112,7 @@ def _one(view: View, marked: Labels, number: int, box: tuple[slice, slice]) -> F
     edge = view.noise / max(slope, 1e-12) * math.sqrt(max(perimeter * view.correlation_px, 1.0))
     common = 0.5 * math.hypot(inside_std, base_std) / max(slope, 1e-12) * perimeter
     wide, narrow = (_contour(patch, own, view.between(base, inside, f)) for f in (0.35, 0.65))
-    soft = math.inf if wide is None or narrow is None else math.sqrt(_area(wide) / max(_area(narrow), 1e-9)) - 1.0
+    soft = math.nan if wide is None or narrow is None else math.sqrt(_area(wide) / max(_area(narrow), 1e-9)) - 1.0
     calm = _calm(contour)
     aspect, solidity = _form(calm)
     square, six = _symmetry(calm)
@@ -247,8 +254,8 @@ def _kind(
     if solidity < (0.85 if small else 0.93) or aspect > 1.45:
         return TOUCHING
     # Two on top of one another: part of the object is much darker than the rest.
-    deeper = patch[own] > base + 1.45 * step + 2.5 * view.noise
-    if deeper.mean() > 0.06:
+    deeper = patch[own] > base + 1.3 * step + 2.0 * view.noise
+    if deeper.mean() > 0.05:
         return TOUCHING
     return WHOLE
 

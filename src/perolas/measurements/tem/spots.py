@@ -39,7 +39,7 @@ def spots(grey: Pixels, dark: bool) -> list[Found]:
     # Brightness counts by its ratio to what is around it: a spot on thick support is as good as one on thin.
     values = grey - float(np.percentile(grey, 0.5))
     span = max(float(np.percentile(values, 99.5)), 1e-300)
-    lit = np.log(np.maximum(values, 0.0) + 0.1 * span)
+    lit = np.log(np.maximum(values, 0.0) + 0.3 * span)
     most = max(min(grey.shape) / 30, 2.0)
     scales = _LEAST * _STEP ** np.arange(max(math.ceil(math.log(most / _LEAST) / math.log(_STEP)), 2) + 1)
     answers = []

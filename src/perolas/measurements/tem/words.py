@@ -95,7 +95,7 @@ def with_story(
         "1",
         "crystals in this image, those in clumps and cut by its edges by their density",
     )
-    soft = float(np.median([f.soft for f in whole]))
+    soft = float(np.median(np.nan_to_num([f.soft for f in whole])))
     about = {
         "shape": shape,
         "polarity": "dark" if view.dark else "bright",
