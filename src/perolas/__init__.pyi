@@ -2,7 +2,9 @@ from perolas._version import __version__
 from perolas.core.errors import FitError, InputError, PerolasError
 from perolas.core.estimate import Estimate
 from perolas.core.invert import invert
+from perolas.core.joint import Joint
 from perolas.core.noise import Gaussian, Poisson
+from perolas.core.sharing import join, shares
 from perolas.io import formats
 from perolas.matter.parameters_library import info
 from perolas.matter.specimen import Specimen
@@ -18,6 +20,7 @@ __all__ = [
     "FitError",
     "Gaussian",
     "InputError",
+    "Joint",
     "Peaks",
     "PerolasError",
     "Poisson",
@@ -29,8 +32,10 @@ __all__ = [
     "formats",
     "info",
     "invert",
+    "join",
     "read",
     "run",
+    "shares",
     "simulate",
     "technique",
     "techniques",
