@@ -27,6 +27,8 @@ from perolas.core.errors import InputError
 
 AXIS_UNITS = {
     "time_ns": "ns",
+    "time_s": "s",
+    "time_d": "d",
     "binding_energy_ev": "eV",
     "kinetic_energy_ev": "eV",
     "energy_ev": "eV",

@@ -12,6 +12,8 @@ from perolas.core.tables import with_error
 # Name and unit of each axis, for labels: see perolas.core.observation.AXIS_UNITS.
 AXES = {
     "time_ns": "Time",
+    "time_s": "Time",
+    "time_d": "Time",
     "binding_energy_ev": "Binding energy",
     "kinetic_energy_ev": "Kinetic energy",
     "energy_ev": "Photon energy",
