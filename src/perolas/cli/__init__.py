@@ -21,6 +21,7 @@ _COMMANDS = {
     "transform": ("perolas.cli.transform", "Forecast how Cs4PbBr6 turns into CsPbBr3 in water and light."),
     "pump": ("perolas.cli.pump", "Calculate fluence and excitations from power, spot and pulse."),
     "design": ("perolas.cli.design", "Say which further measurement would settle a question best."),
+    "lase": ("perolas.cli.lase", "Predict the lasing threshold of a nanocrystal film, with band and budget."),
     "info": ("perolas.cli.lookup", "Show a parameter with its value, conditions and source."),
     "store": ("perolas.cli.store", "Look into the results that a study keeps: ls, show, verify, prune."),
     "formats": ("perolas.cli.lookup", "List the file formats that can be read."),

@@ -327,7 +327,8 @@ def _sentences(found: Forecast, plain: tiers.Draws, lases: Float[np.ndarray, " n
         said.append(f"The 90 % band of the threshold is {factor:.1f}-fold.")
     else:
         said.append(
-            f"The 90 % band of the threshold is {factor:.0f}-fold: what is known about such films does not predict it."
+            f"The 90 % band of the threshold is {factor:.1f}-fold, which is uninformative: what is known about such "
+            "films does not predict it."
         )
     if found.lasing_share < 1.0:
         said.append(
