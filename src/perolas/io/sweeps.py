@@ -260,8 +260,8 @@ def _folder(folder: Path, technique: str | None, max_bytes: int) -> xr.Dataset:
     missing = [f.name for f, v in zip(files, fluence, strict=True) if v is None]
     if missing and len(missing) < len(files):
         raise InputError(
-            f'The name of "{one_line(missing[0], 60)}" has no fluence such as 120uJ in it, unlike others in the folder; '
-            "rename it, take it out, or add a listing of names and fluences."
+            f'The name of "{one_line(missing[0], 60)}" has no fluence such as 120uJ in it, unlike others in the '
+            "folder; rename it, take it out, or add a listing of names and fluences."
         )
     spectra = [reading.read(f, axis="wavelength_nm", technique=technique, max_bytes=max_bytes) for f in files]
     return _stack(spectra, None if missing else np.array(fluence, dtype=float), technique, folder.name)

@@ -196,7 +196,11 @@ def _candidate(
 
 
 def likeliest_jitter(sweep: Sweep, exponent: float, options: Wishes, freed: bool = False) -> Candidate:
-    """Fit a sweep with the size of the jitter that makes it likeliest, by golden section in its logarithm."""
+    """Fit a sweep with the likeliest size of the jitter, by golden section in its logarithm.
+
+    The parameters are integrated out as well (restricted maximum likelihood): otherwise the size would be found too
+    small, as a variance is that forgets how many parameters were fitted.
+    """
     ratio = 0.5 * (math.sqrt(5.0) - 1.0)
     low, high = (math.log(v) for v in _JITTERS)
     known: dict[float, Candidate] = {}
@@ -208,13 +212,28 @@ def likeliest_jitter(sweep: Sweep, exponent: float, options: Wishes, freed: bool
 
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     while high - low > 0.1:
-        if at(left).evidence >= at(right).evidence:
+        if _restricted(at(left)) >= _restricted(at(right)):
             high, right = right, left
             left = high - ratio * (high - low)
         else:
             low, left = left, right
             right = low + ratio * (high - low)
-    return max(known.values(), key=lambda c: c.evidence)
+    return _student(max(known.values(), key=_restricted))
+
+
+def _student(fit: Candidate) -> Candidate:
+    """Widen the errors by how little so many points know of the size of their own scatter (Student's distribution)."""
+    more = fit.freedom / max(fit.freedom - 2.0, 1.0)
+    e = fit.estimate
+    wide = dataclasses.replace(e, std=e.std * math.sqrt(more), covariance=e.covariance * more)
+    return dataclasses.replace(fit, estimate=wide)
+
+
+def _restricted(fit: Candidate) -> float:
+    """Return the log-evidence with the parameters integrated out too, up to a constant."""
+    count = fit.estimate.n_free
+    sign, size = np.linalg.slogdet(fit.estimate.covariance[:count, :count])
+    return fit.evidence + 0.5 * float(size) if sign > 0 and math.isfinite(size) else -math.inf
 
 
 def best_fit(sweep: Sweep, options: Wishes) -> tuple[Candidate, list[Candidate]]:

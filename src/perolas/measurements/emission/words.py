@@ -111,8 +111,8 @@ def without_threshold(estimate: Estimate, tried: list[Candidate], sweep: Sweep, 
     sentence = (
         f"The sweep does not reach a threshold: it ends at {sweep.fluence[-1]:.4g} uJ/cm^2, and the threshold lies "
         f"above {bound:.4g} uJ/cm^2 (lower bound, 95 %, for beta up to {_SMALL_BETA:g}; with a beta near 1 there is "
-        "no kink to see), unless the whole sweep lies above it. The value given for the threshold is that bound. Measure at "
-        "higher fluences."
+        "no kink to see), unless the whole sweep lies above it. The value given for the threshold is that bound. "
+        "Measure at higher fluences."
     )
     added = {
         "threshold_lower_bound": Quantity(
@@ -279,7 +279,8 @@ def _with_quality(estimate: Estimate, best: Candidate) -> Estimate:
     if worth is not None and worth < POOR:
         warnings.append(
             f"The curve does not describe the sweep (chi-square {best.chi2:.0f} for {best.freedom} degrees of "
-            "freedom): saturation, heating, several modes or a drifting pump are not in the model; errors are too small."
+            "freedom): saturation, heating, several modes or a drifting pump are not in the model; errors are too "
+            "small."
         )
     curve: Emission = best.estimate.fitted()[0]
     away = np.asarray(curve.moved) if best.jitter > 0 else estimate.signal - estimate.expected
