@@ -119,7 +119,7 @@ def _at(found: Forecast, fluence: float) -> dict[str, Any]:
 
 def _show(found: Forecast, fluence: float | None) -> None:
     from perolas.laser.threshold import unknowns
-    from perolas.laser.threshold.forecast import QUANTITIES
+    from perolas.laser.threshold_names import QUANTITIES
 
     def line(name: str) -> None:
         unit, text = QUANTITIES[name]

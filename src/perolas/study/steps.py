@@ -297,6 +297,7 @@ _MORE = (
     "perolas.study.steps_ageing",
     "perolas.study.steps_optics",
     "perolas.study.steps_transformation",
+    "perolas.study.steps_laser",
     "perolas.study.steps_joint",
     "perolas.study.steps_xrd",
 )

@@ -18,6 +18,7 @@ from perolas.laser.threshold import tiers
 from perolas.laser.threshold.budget import Share, budget
 from perolas.laser.threshold.unknowns import PARAMETERS_USED as _UNKNOWNS_USED
 from perolas.laser.threshold.unknowns import TIERS, Question, drawn, unknowns
+from perolas.laser.threshold_names import QUANTITIES
 from perolas.matter import optics
 from perolas.matter.parameters_library import parameter_value, physical_parameter
 
@@ -38,31 +39,6 @@ PARAMETERS_USED = (
 )
 _DRAWS = (16, 16384)
 _CLOSE = 1.1  # ratio of diameters over which a local exponent is taken, from 1/1.1 to 1.1
-
-# name -> unit, meaning
-QUANTITIES = {
-    "threshold": ("uJ/cm^2", "threshold fluence as it would be reported"),
-    "excitations": ("1", "mean number of excitations in each nanocrystal at threshold, <N>"),
-    "excitations_steady": ("1", "the same for gain that lasted for ever"),
-    "centre": ("nm", "maximum of the spontaneous emission"),
-    "lasing_wavelength": ("nm", "light that lases first"),
-    "linewidth": ("nm", "width of one lasing line, between the transform limit and the line without gain"),
-    "linewidth_cold": ("nm", "width of its mode's line without gain"),
-    "linewidth_limit": ("nm", "width that the lifetime of gain allows (transform limit)"),
-    "area_exponent": ("1", "d ln(threshold) / d ln(area)"),
-    "ase_onset": ("uJ/cm^2", "fluence at which amplified spontaneous emission narrows"),
-    "ase_over_lasing": ("1", "that over the threshold of lasing"),
-    "gain_lifetime": ("ps", "how long gain lasts at threshold"),
-    "leakage": ("cm-1", "loss into the substrate"),
-    "absorption": ("cm-1", "loss by absorption that the pump does not bleach"),
-    "scattering": ("cm-1", "loss by scattering out of the film"),
-    "edge": ("cm-1", "what the path or the spot loses besides"),
-    "path_over_spot": ("1", "transport mean free path over the diameter of the spot"),
-    "grains_over_spot": ("1", "transport mean free path of the packed grains alone over the diameter of the spot"),
-    "beta": ("1", "share of the spontaneous emission in one mode: one over the modes of spot and line"),
-    "dose": ("J/cm^3", "absorbed in a nanocrystal from one pulse at threshold"),
-    "warmed_to": ("K", "temperature of a nanocrystal after one pulse at 1.5 times threshold, if no heat flows"),
-}
 
 
 @dataclass(frozen=True)
