@@ -45,10 +45,11 @@ def test_gradient_is_its_finite_difference(name):
     observed = simulate(system.scaled(2000.0), seed=3)["signal"].values
     problem, _ = pose(system.scaled(2100.0), observed, free=system.free, fix=system.fix)
     x = problem.start()
-    slope = np.asarray(jax.grad(problem.cost)(x))
+    cost = jax.jit(lambda point: problem.cost(point))
+    slope = np.asarray(jax.jit(jax.grad(cost))(x))
     for i, slot in enumerate(problem.free):
         step = 1e-5 * max(abs(float(x[i])), 1e-3)
-        ahead, behind = (float(problem.cost(x.at[i].add(s * step))) for s in (1, -1))
+        ahead, behind = (float(cost(x.at[i].add(s * step))) for s in (1, -1))
         size = max(abs(slope[i]), 1e-6 * abs(ahead) / step, 1e-9)
         assert abs((ahead - behind) / (2 * step) - slope[i]) < 1e-4 * size, slot.name
 
@@ -139,12 +140,6 @@ def assert_covers(found, sets):
     for name, (one, two) in found.items():
         assert abs(one - 0.683) < 0.03 + 4 * math.sqrt(0.683 * 0.317 / sets), f"{name}: {one:.3f}"
         assert abs(two - 0.95) < 0.03 + 4 * math.sqrt(0.95 * 0.05 / sets), f"{name}: {two:.3f}"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_profile_coverage_at_few_counts(name):
-    first = pose(SYSTEMS[name].truth, np.ones(SYSTEMS[name].truth.axis.size), fix=SYSTEMS[name].fix)[0].free[0].name
-    assert_covers(coverage(name, QUICK, 50.0, [first]), QUICK)
 
 
 @pytest.mark.full

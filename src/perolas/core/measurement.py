@@ -129,7 +129,7 @@ def simulate(
     """
     seen = observe(measurement, state)
     keys = jax.random.split(jax.random.key(seed), batch or 1)
-    mean = seen.expected()
+    mean = _expected(seen)
     signal = jax.vmap(lambda key: seen.noise.sample(key, mean))(keys)
     variance = getattr(seen.noise, "variance", None)
     shape = signal.shape if batch else signal.shape[1:]
@@ -143,3 +143,9 @@ def simulate(
         instrument="simulated by perolas",
         seed=seed,
     )
+
+
+@eqx.filter_jit
+def _expected(measurement: AbstractMeasurement) -> Float[Array, " n"]:
+    """Compiled as one: step by step, each kind of step is compiled alone, and none is kept on disk."""
+    return measurement.expected()
