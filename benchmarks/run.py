@@ -20,6 +20,9 @@ BENCHMARKS = (
     ("xps_batch.py", "shirley"),
     ("xps_batch.py", "shirley", "--poisson"),
     ("transformation_batch.py",),
+    ("xrd_pattern.py", "frozen"),
+    ("xrd_pattern.py", "recomputed"),
+    ("xrd_series.py",),
     ("start_up.py",),
 )
 WHAT = {"xps_batch.py": "--spectra", "transformation_batch.py": "--trajectories"}  # what a batch holds
@@ -46,6 +49,8 @@ def main() -> int:
     rows = [[name for name, _ in COLUMNS]]
     for script, *options in BENCHMARKS:
         size = [WHAT[script], "1000", "--looped", "20"] if quick and script in WHAT else []
+        if quick and script == "xrd_series.py":
+            size = ["--patterns", "40", "--looped", "3"]
         done = subprocess.run(
             [sys.executable, str(HERE / script), *options, *size], capture_output=True, text=True, check=False
         )

@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 PARAMETERS = table(Xrd)
-SOLVER = LevenbergMarquardt(tol=1e-9, chunk=16)
+SOLVER = LevenbergMarquardt(tol=1e-9, chunk=1)  # one pattern fills the cache: more at once are slower
 _LEAST_NM = 2.0
 _DEFAULT_PHASES = ("Cs4PbBr6", "CsPbBr3", "CsBr")
 

@@ -46,7 +46,7 @@ _REFERENCE = 1e4  # counts for which everything is computed
 # A powder; cubes of CsPbBr3 lying on a face; and needles along that axis.
 TEXTURES = ((1.0, (1, 0, 1)), (0.5, (1, 0, 1)), (2.0, (0, 1, 0)))
 _SHARES = np.geomspace(1e-4, 0.95, 25)
-_REACH_DEG = 10.0
+_REACH_DEG = 16.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,6 +30,7 @@ _SAME_LENGTHS = {
     "hexagonal": (0, 0, 2),
 }
 _AXIAL_NODES = 8
+_REACH_POWER, _LEAST_REACH_DEG = 0.4, 1.0
 
 
 def pattern(
@@ -51,7 +52,8 @@ def pattern(
         crystals: the phases; their names must differ.
         axis_deg: shape (n,), two theta in degrees, rising.
         instrument: tube, goniometer and profile; None: copper with K alpha 2 and a usual laboratory profile.
-        reach_deg: how far from its centre a line is computed; None: everywhere.
+        reach_deg: how far from its centre the strongest line of a phase is computed, weaker ones less far; None:
+            everywhere.
         texture: name of a phase -> Miller indices of its texture axis; without, `march` does nothing.
         polynomials: of the background, one or more; a value for `background` wins.
         axial: whether axial divergence is computed (it costs a factor of eight); None: if the instrument has any.
@@ -99,7 +101,11 @@ def pattern(
     bend = machine.axial > 0 if axial is None else axial
     u, weight = axial_nodes(_AXIAL_NODES if bend else 1)
     sub = _centres(crystals, rows, machine.wavelengths_nm)
-    reach = np.full(sub.size, np.inf if reach_deg is None else reach_deg)
+    reach = np.full(sub.size, np.inf)
+    if reach_deg is not None:
+        # Lorentz tails of all lines end at like height for the root of their strength; a little more for many of them.
+        share = np.repeat(np.concatenate([r[3] for r in rows]), len(machine.wavelengths_nm))
+        reach = np.maximum(reach_deg * share**_REACH_POWER, min(_LEAST_REACH_DEG, reach_deg))
     index = block_table(axis, sub, reach)
     many = u.size
     expanded = np.where(index[:, :, None] < sub.size, index[:, :, None] * many + np.arange(many), sub.size * many)
@@ -137,8 +143,10 @@ def pattern(
     )
 
 
-def _reflections(crystal: Crystal, machine: Instrument, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return indices, m F^2 / (m F^2 LP of the strongest), and the weight that goes with an area of one, per nm3."""
+def _reflections(
+    crystal: Crystal, machine: Instrument, axis: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+    """Return indices, m F^2 over m F^2 LP of the strongest, weight for an area of one per nm3, and heights over it."""
     first = machine.wavelengths_nm[0]
     found = crystal.reflections(first, two_theta_max=min(float(axis[-1]) + _MARGIN_DEG, 179.0))
     keep = found.two_theta_deg >= axis[0] - _MARGIN_DEG
@@ -152,7 +160,7 @@ def _reflections(crystal: Crystal, machine: Instrument, axis: np.ndarray) -> tup
     top = float(seen.max())
     keep &= seen > _WEAKEST * top
     weight = crystal.formula_units * crystal.molar_mass_g_mol / top
-    return found.hkl[keep], strength[keep] / top, weight
+    return found.hkl[keep], strength[keep] / top, weight, seen[keep] / top
 
 
 def _centres(crystals: Sequence[Crystal], rows: list[Any], wavelengths: tuple[float, ...]) -> np.ndarray:
