@@ -300,6 +300,7 @@ _MORE = (
     "perolas.study.steps_laser",
     "perolas.study.steps_joint",
     "perolas.study.steps_xrd",
+    "perolas.study.steps_spacing",
 )
 
 

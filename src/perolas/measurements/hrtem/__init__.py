@@ -129,8 +129,8 @@ def fit(
         settings["free"] = sorted({s.name for s in slots(begin, "measurement") if s.free} | set(free))
     signal = bands.channels(field)
     estimate, misfit = _fit_twice(begin, signal, settings)
-    alone = estimate
-    estimate = _with_scale(estimate, relative)
+    alone = _with_rims(estimate, bands.rims(field, begin))
+    estimate = _with_scale(alone, relative)
     k = np.array([[estimate[f"frequency_{c}_{i + 1}"].value for c in "xy"] for i in range(len(found.spots))])
     own = np.array([_position_std(alone, i) for i in range(len(found.spots))])
     judged = judge(
@@ -178,6 +178,18 @@ def _with_scale(estimate: Estimate, relative: float) -> Estimate:
     along = relative * np.array(sign) * estimate.values
     covariance = estimate.covariance + np.outer(along, along)
     return dataclasses.replace(estimate, covariance=covariance, std=np.hypot(estimate.std, along))
+
+
+def _with_rims(estimate: Estimate, length_nm: NDArray[np.float64]) -> Estimate:
+    """Add what the rims of a crystal do to a spot's distance from the centre, each spot on its own."""
+    covariance = estimate.covariance.copy()
+    for i, length in enumerate(length_nm):
+        at = [estimate.names.index(f"{n}_{i + 1}") for n in ("frequency_x", "frequency_y", "d_spacing")]
+        relative = parameter_value("hrtem.rim") / length * estimate.values[at[2]]
+        along = np.array([1.0, 1.0, -1.0]) * relative * estimate.values[at]
+        covariance[np.ix_(at, at)] += np.outer(along, along)
+    more = np.diagonal(covariance) - np.diagonal(estimate.covariance)
+    return dataclasses.replace(estimate, covariance=covariance, std=np.sqrt(estimate.std**2 + more))
 
 
 def _only(estimate: Estimate, keep: list[int]) -> Estimate:

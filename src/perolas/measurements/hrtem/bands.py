@@ -4,6 +4,10 @@ The image is faded out towards its edges (Tukey), so that one spot does not ring
 cut square, as wide as the distance to the next spot allows; its inverse transform is the field on a coarse grid, on
 which speckle is independent from point to point. Where the fading has left less than half, points are passed over;
 elsewhere it is divided out and the variance raised.
+
+Where a crystal ends, the lens has shifted the two beams that make a fringe apart (by the slope of its phase), one
+towards each rim, so the fringes' phase runs from one rim to the other and feigns another spacing (Malm and O'Keefe). So
+the rim is left out, and what is left of it enters the errors as c / L along k, L being the fringes' length (`rims`).
 """
 
 from __future__ import annotations
@@ -19,8 +23,12 @@ from perolas.measurements.hrtem.spots import Spot
 
 _FADE = 0.3  # share of an edge over which the image fades in and out
 _LEAST = 0.5  # of the fading
-_WIDEST, _NARROWEST = 12, 3
+_HALVES = (3, 5, 8, 12)  # half widths of bands in bins: few, since each is compiled once
+_WIDEST = _HALVES[-1]
+_FEWEST_POINTS = 12
 _SMOOTH = 1.5  # points of the coarse grid over which an envelope is taken
+_INNER = 0.6  # share of the envelope's top above which a point lies inside the crystal
+_FILLED = 0.85  # share of the points inside from which on the crystal is taken to fill the picture
 _FAR = 1e6  # variance of points that do not count, over that of those that do
 
 
@@ -97,7 +105,8 @@ def _half_width(spots: tuple[Spot, ...]) -> int:
         for b in spots[i + 1 :]:
             for sign in (1.0, -1.0):
                 room = min(room, max(abs(a.kx - sign * b.kx), abs(a.ky - sign * b.ky)) / 2.0)
-    return int(np.clip(min(wanted, math.floor(room)), _NARROWEST, _WIDEST))
+    enough = next((h for h in _HALVES if h >= wanted), _WIDEST)
+    return max((h for h in _HALVES if h <= min(enough, room)), default=_HALVES[0])
 
 
 def _level(spectrum: NDArray[np.complex128], y: int, x: int, half: int, inner: int) -> float:
@@ -129,11 +138,45 @@ def start(bands: Bands) -> Hrtem:
         mean = np.sum(weight * envelope * turned) / np.sum(weight * envelope**2)
         k[j], amplitude[j], phase[j] = bands.middle_per_nm[j] + shift, 2.0 * abs(mean), np.angle(mean)
         envelopes[j] = envelope
-    variance = np.repeat(bands.variance[:, None], 2, axis=1).reshape(-1)
+    inside = np.where(_inside(envelopes, bands.variance), bands.variance, _FAR * bands.variance.min())
+    variance = np.repeat(inside[:, None], 2, axis=1).reshape(-1)
     return fringes(
         k, amplitude, phase, middle_per_nm=bands.middle_per_nm, x_nm=bands.x_nm, y_nm=bands.y_nm,
         envelope=envelopes, variance=variance,
     )  # fmt: skip
+
+
+def _inside(envelope: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which points lie inside the crystal, away from its rim; shape (s, m, m) as the arguments."""
+    from scipy import ndimage
+
+    found = np.zeros(envelope.shape, dtype=bool)
+    for j, (e, v) in enumerate(zip(envelope, variance, strict=True)):
+        usable = v < v.min() * math.sqrt(_FAR)
+        inner = usable & (e > _INNER * np.quantile(e[usable], 0.95))
+        smaller = ndimage.binary_erosion(inner | ~usable) & inner
+        found[j] = smaller if smaller.sum() >= _FEWEST_POINTS else inner
+    return found
+
+
+def rims(bands: Bands, fitted: Hrtem) -> NDArray[np.float64]:
+    """Return the length of fringes along k for each spot, nm, shape (s,): infinite where they end nowhere inside.
+
+    Args:
+        bands: the fields.
+        fitted: what `start` made of them.
+    """
+    variance = np.asarray(fitted.noise.variance).reshape(len(bands.field), 2, *bands.field.shape[1:])[:, 0]  # type: ignore[attr-defined]
+    lengths = np.full(len(bands.field), np.inf)
+    for j in range(len(lengths)):
+        inside = variance[j] < variance[j].min() * math.sqrt(_FAR)
+        usable = bands.variance[j] < bands.variance[j].min() * math.sqrt(_FAR)
+        if inside.sum() > _FILLED * usable.sum():
+            continue
+        k = bands.middle_per_nm[j] / np.linalg.norm(bands.middle_per_nm[j])
+        at = (k[0] * bands.x_nm[None, :] + k[1] * bands.y_nm[:, None])[inside]
+        lengths[j] = math.sqrt(12.0) * float(np.std(at)) + abs(bands.x_nm[1] - bands.x_nm[0])
+    return lengths
 
 
 def _best_shift(

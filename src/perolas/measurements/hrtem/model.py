@@ -33,13 +33,14 @@ from perolas.core.measurement import AbstractMeasurement, Derived
 from perolas.core.noise import AbstractNoise, Gaussian
 from perolas.core.parameter import parameter, replace
 
-REFERENCES = ("itc_c", "williams2009", "kirkland2010")
+REFERENCES = ("itc_c", "williams2009", "kirkland2010", "malm1997")
 PARAMETERS_USED = (
     "hrtem.calibration",
     "hrtem.distortion",
     "hrtem.structure",
     "hrtem.double_diffraction",
     "hrtem.resolution",
+    "hrtem.rim",
 )
 
 _ALL_ANGLES = 4  # with more spots, angles are those with the first

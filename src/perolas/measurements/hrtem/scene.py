@@ -34,7 +34,7 @@ def intensity(
     pixel_nm: float,
     size: int,
     thickness_nm: Any,
-    edge_nm: float | None = None,
+    edge_nm: Any = math.inf,
     shape: str = "cube",
     turn_rad: Any = 0.0,
     strain: Any = 0.0,
@@ -49,7 +49,7 @@ def intensity(
         pixel_nm: edge of a pixel.
         size: rows and columns.
         thickness_nm: of the crystal along the beam (a sphere: in its middle).
-        edge_nm: edge or diameter across the beam; None: the crystal fills the picture.
+        edge_nm: edge or diameter across the beam; infinite: the crystal fills the picture.
         shape: ``"cube"`` (a square, turned with the lattice) or ``"sphere"``.
         turn_rad: rotation of the crystal in the picture, anticlockwise.
         strain: isotropic linear strain.
@@ -75,10 +75,8 @@ def padded(size: int, pixel_nm: float) -> tuple[int, int]:
     return size + 2 * margin, margin
 
 
-def _thickness(x: Array, y: Array, edge_nm: float | None, shape: str, turn_rad: Any) -> Array:
+def _thickness(x: Array, y: Array, edge_nm: Any, shape: str, turn_rad: Any) -> Array:
     """Return the thickness relative to that in the middle, shape (ny, nx)."""
-    if edge_nm is None:
-        return jnp.ones((y.size, x.size))
     cosine, sine = jnp.cos(turn_rad), jnp.sin(turn_rad)
     across = cosine * x[None, :] + sine * y[:, None]
     along = -sine * x[None, :] + cosine * y[:, None]
@@ -96,7 +94,7 @@ def speckle(key: Array, size: int, pixel_nm: float, support_nm: Any, voltage_kv:
     return jnp.real(jnp.fft.ifft2(jnp.fft.fft2(white) * shaped))
 
 
-@partial(jax.jit, static_argnames=("pixel_nm", "size", "shape", "edge_nm", "shift_nm"))
+@partial(jax.jit, static_argnames=("pixel_nm", "size", "shape", "shift_nm"))
 def _draw(
     key: Array, zone: Zone, through: Lens, counts: Any, support_nm: Any, *, pixel_nm: float, size: int, **crystal: Any
 ) -> tuple[Array, Array]:
@@ -178,7 +176,7 @@ def simulate(
     through = wave.lens(defocus, **{k: v for k, v in given.items() if v is not None})
     _, image = _draw(
         jax.random.key(seed), beams, through, counts, support, pixel_nm=pixel, size=size, thickness_nm=thickness,
-        edge_nm=edge, shape=shape, turn_rad=math.radians(turn), strain=strain,
+        edge_nm=math.inf if edge is None else edge, shape=shape, turn_rad=math.radians(turn), strain=strain,
     )  # fmt: skip
     conditions = {
         "phase": crystal.name, "zone": [int(i) for i in axis], "thickness_nm": thickness, "edge_nm": edge,
