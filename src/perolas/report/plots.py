@@ -93,7 +93,7 @@ def panel(dataset: xr.Dataset, technique: str = "") -> Panel | None:
         np.atleast_2d(np.asarray(signal.values, dtype=float))[rows],
         values("expected"),
         values("residual"),
-        log=technique == "trpl" or (axis == "time_ns" and counted),
+        log=technique == "trpl" or axis in ("fluence_uj_cm2", "area_um2") or (axis == "time_ns" and counted),
         reverse=axis == "binding_energy_ev" or axis == "wavenumber_cm1",
         rows=(rows, total),
     )

@@ -21,6 +21,8 @@ AXES = {
     "raman_shift_cm1": "Raman shift",
     "wavenumber_cm1": "Wavenumber",
     "two_theta_deg": "2θ",
+    "fluence_uj_cm2": "Fluence",
+    "area_um2": "Pumped area",
     "channel": "Channel",
 }
 

@@ -33,7 +33,7 @@ from perolas.core.measurement import AbstractMeasurement, Derived
 from perolas.core.noise import AbstractNoise, Poisson
 from perolas.core.parameter import parameter
 
-REFERENCES = ("bjork1991", "coldren2012")
+REFERENCES = ("bjork1991", "atkinson1975", "york1966", "olivero1977")
 PARAMETERS_USED: tuple[str, ...] = ()
 LEAST_LOG10_BETA = -9.0
 

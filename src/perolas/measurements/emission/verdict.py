@@ -11,8 +11,8 @@ energy, and noise of the same size without any memory, treated in the same way.
 
 Sharp peaks that come back, and reach a hundredth of the envelope, make a random laser. Sharp peaks that do not may be
 modes that change, or ASE spikes (single spontaneous photons that were amplified along a lucky path): undecidable. No
-peaks where peaks of a twentieth of the envelope would have been seen: ASE. Otherwise nothing can be said. A pattern of the pixels' own
-sensitivities, or fringes of a window, repeat too: divide by a spectrum taken far below threshold first.
+peaks where peaks of a twentieth of the envelope would have been seen: ASE. Otherwise nothing can be said. A pattern of
+the pixels' own sensitivities, or fringes of a window, repeat too: divide by a spectrum taken far below threshold first.
 """
 
 from __future__ import annotations
