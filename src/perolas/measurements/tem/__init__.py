@@ -26,9 +26,9 @@ from perolas.measurements.evidence import choose
 from perolas.measurements.tem import words
 from perolas.measurements.tem.contrast import mean_free_path_nm
 from perolas.measurements.tem.find import View, look, objects
-from perolas.measurements.tem.judge import check_grey, check_view, doubts, judge, shape_of
+from perolas.measurements.tem.judge import FEWEST, LEAST_PX, check_grey, check_view, doubts, judge, shape_of
 from perolas.measurements.tem.means import WeightedMeans, weighted_means
-from perolas.measurements.tem.measure import Found, measure
+from perolas.measurements.tem.measure import measure
 from perolas.measurements.tem.model import BINS, LAWS, Tem, cells_of
 from perolas.measurements.tem.picture import overlay
 from perolas.measurements.tem.scene import SHAPES, Scene, expected_counts, place
@@ -56,6 +56,7 @@ PARAMETERS_USED = (
     "bright_field.grain_length",
     "bright_field.calibration",
     "bright_field.boundary",
+    "bright_field.miscounted",
 )
 REFERENCES = ("lenz1954", "miles1974", "chiu2013")
 
@@ -121,21 +122,14 @@ def fit(
     grey = np.asarray(observation["signal"].values, dtype=np.float64)
     check_grey(grey)
     view = look(grey, {"auto": None, "dark": True, "bright": False}[polarity])
-    refusal = ""
-    found: list[Found] = []
-    whole: list[Found] = []
-    sizes = np.empty(0)
-    try:
-        check_view(view, (grey.shape[0], grey.shape[1]))
-        found = measure(view, objects(view))
-        shape = shape_of(found) if shape == "auto" else shape
-        least = max(4.0, 0.4 * view.size_px) if smallest is None else max(smallest / pixel, 3.0)
-        found, whole, sizes = judge(found, view, shape, least)
-        reasons = doubts(whole, found, view)
-    except InputError as problem:
-        reasons, refusal = [str(problem)], str(problem)
+    check_view(view)
+    found = measure(view, objects(view))
+    shape = shape_of(found) if shape == "auto" else shape
+    least = max(LEAST_PX, 0.4 * view.size_px) if smallest is None else max(smallest / pixel, 3.0)
+    found, whole, sizes = judge(found, view, shape, least)
+    reasons = doubts(whole, sizes, view)
     if reasons:
-        return _without_law(grey, view, found, pixel, reasons, refusal, wishes)
+        return _without_law(grey, view, pixel, reasons)
     typical = float(np.median(sizes)) * pixel
     if not _SMALLEST_NM <= typical <= _LARGEST_NM:
         raise InputError(
@@ -257,16 +251,13 @@ def _of_histogram(observation: xr.Dataset, shape: str, wishes: _Wishes) -> Estim
     return words.with_numbers(best, int(total), wishes.wanted)
 
 
-def _without_law(
-    grey: np.ndarray, view: View, found: list[Found], pixel: float, reasons: list[str], refusal: str, wishes: _Wishes
-) -> Estimate:
+def _without_law(grey: np.ndarray, view: View, pixel: float, reasons: list[str]) -> Estimate:
     """Return what can be said where sizes cannot: how many spots there are, and why no more; or refuse."""
-    from perolas.measurements.tem.judge import FEWEST
-
-    seen = spots(grey, view.dark) if refusal or len(found) < 2 * FEWEST or "support" in reasons[0] else found
+    seen, turned = (spots(grey, dark) for dark in (view.dark, not view.dark))
+    # Noise has as many spots of one sign as of the other.
+    if len(seen) < max(FEWEST, 2 * len(turned)):
+        raise InputError(f"No size law can be stated: {'; '.join(reasons)}.")
     wide = np.array([2.0 * math.sqrt(f.area_px / math.pi) for f in seen]) * pixel
-    if len(seen) < FEWEST:
-        raise InputError(refusal or f"No size law can be stated: {'; '.join(reasons)}.")
     edges = np.linspace(0.5 * wide.min(), 1.2 * wide.max(), BINS + 1)
     model = Tem(
         number=float(len(seen)),

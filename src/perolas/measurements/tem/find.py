@@ -31,7 +31,8 @@ class View:
         dark: whether crystals are darker than the background.
         level: typical density of an object.
         noise: standard deviation of the smoothed density in the background.
-        rough: the same, over distances of a crystal: what the support's own structure looks like at that scale.
+        contrast_to_noise: how far objects stand above the background, in widths of its lower side.
+        rough: as `noise`, over distances of a crystal: what the support's own structure looks like at that scale.
         correlation_px: length over which the noise hangs together.
         smooth_px: standard deviation of the smoothing.
         size_px: typical inscribed diameter of an object.
@@ -42,15 +43,11 @@ class View:
     dark: bool
     level: float
     noise: float
+    contrast_to_noise: float
     rough: float
     correlation_px: float
     smooth_px: float
     size_px: float
-
-    @property
-    def contrast_to_noise(self) -> float:
-        """Return the typical density over the noise."""
-        return self.level / max(self.noise, 1e-12)
 
     def between(self, low: float, high: float, share: float) -> float:
         """Return the density whose intensity lies at a share of the way from that of one to that of the other."""
@@ -154,7 +151,8 @@ def look(grey: Pixels, dark: bool | None = None, smooth_px: float = 1.0) -> View
     if mask.any() and not mask.all():
         level, size = _level_and_size(seen, mask)
     rough = float(np.std(gaussian_filter(seen, size / 4)[free])) if free.any() else math.inf
-    return View(seen, _tidy(mask, size), dark, level, noise, rough, correlation, smooth, size)
+    above = _standing_out(seen, level)
+    return View(seen, _tidy(mask, size), dark, level, noise, above, rough, correlation, smooth, size)
 
 
 def _level_and_size(seen: Pixels, mask: NDArray[np.bool_]) -> tuple[float, float]:
@@ -197,6 +195,26 @@ def _noise(seen: Pixels, free: NDArray[np.bool_]) -> tuple[float, float]:
             break
         length += 2.0 * share
     return math.sqrt(variance), length
+
+
+def _standing_out(seen: Pixels, level: float) -> float:
+    """Return how far objects stand above the background, in widths of its lower side.
+
+    In an image of nothing but noise the threshold takes the upper side of the noise for objects; the side below the
+    most frequent value stays whole, and tells how wide the noise really is.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    low, high = np.percentile(seen, (0.1, 99.9))
+    counts, borders = np.histogram(seen, bins=100, range=(low, max(high, low + 1e-12)))
+    smooth = gaussian_filter1d(counts.astype(float), 2.0)
+    inner = smooth[1:-1]
+    peaks = 1 + np.flatnonzero((inner >= smooth[:-2]) & (inner > smooth[2:]) & (inner > 0.1 * smooth.max()))
+    first = int(peaks[0]) if peaks.size else int(np.argmax(smooth))
+    mode = 0.5 * (borders[first] + borders[first + 1])
+    below = seen[seen < mode]
+    width = float(np.sqrt(np.mean((below - mode) ** 2))) if below.size else 0.0
+    return (level - float(mode)) / max(width, 1e-12)
 
 
 def _tidy(mask: NDArray[np.bool_], size: float) -> NDArray[np.bool_]:

@@ -46,26 +46,20 @@ def check_grey(grey: Pixels) -> None:
             )
 
 
-def check_view(view: View, image_px: tuple[int, int]) -> None:
+def check_view(view: View) -> None:
     """Refuse an image in which nothing stands out.
 
     Args:
         view: what was seen.
-        image_px: rows and columns.
 
     Raises:
         InputError: no object, or objects no stronger than the noise.
     """
-    if not view.mask.any() or not view.level > _LEAST_CONTRAST * view.noise:
+    if not view.mask.any() or not view.contrast_to_noise > _LEAST_CONTRAST:
         ratio = view.contrast_to_noise if view.mask.any() else 0.0
         raise InputError(
             f"No crystals stand out: the contrast is {ratio:.1f} times the noise of the background, and "
             f"{_LEAST_CONTRAST:g} are needed; use a longer exposure, or give the polarity."
-        )
-    if view.size_px > 0.5 * min(image_px):
-        raise InputError(
-            f"What stands out is about {view.size_px:.0f} pixels wide, in an image of {image_px[1]} x {image_px[0]}: "
-            "no whole crystals can be counted; use a lower magnification."
         )
 
 
@@ -121,13 +115,16 @@ def judge(
         # Dirt is as soft as a Gaussian, and fainter than a crystal of its size would be.
         elif f.soft > max(2.5 * usual, 0.3) or f.level < 0.5 * typical * min(size / float(np.median(sizes)), 1.0):
             kinds.append(FAINT)
+        # Two that lie almost exactly on one another are twice as dark as one of that size.
+        elif f.level > 1.7 * typical * max(size / float(np.median(sizes[weight])), 1.0):
+            kinds.append(TOUCHING)
         else:
             kinds.append(WHOLE)
     good = np.array([k == WHOLE for k in kinds])
     if good.sum() >= 5:  # one on top of another looks like a larger crystal; none is so far from the rest
         middle = float(np.median(sizes[good]))
         spread = 1.4826 * float(np.median(np.abs(sizes[good] - middle)))
-        far = sizes > middle + 5.0 * max(spread, 0.03 * middle)
+        far = sizes > middle + 4.2 * max(spread, 0.03 * middle)
         kinds = [TOUCHING if f and k == WHOLE else k for f, k in zip(far, kinds, strict=True)]
     named = iter(kinds)
     everything = [dataclasses.replace(f, kind=next(named)) if f.kind == WHOLE else f for f in found]
@@ -135,18 +132,22 @@ def judge(
     return everything, chosen, np.array([size_px(f, shape, view)[0] for f in chosen])
 
 
-def doubts(whole: Sequence[Found], found: Sequence[Found], view: View) -> list[str]:
+def doubts(whole: Sequence[Found], sizes_px: Pixels, view: View) -> list[str]:
     """Return why sizes measured in an image mean nothing; nothing where they do.
 
     Args:
         whole: single whole crystals.
-        found: all objects.
+        sizes_px: their sizes.
         view: what they were measured in.
 
     Returns:
         Parts of a sentence.
     """
     said = []
+    if view.size_px > 0.4 * min(view.mask.shape):
+        said.append(
+            f"what stands out is about {view.size_px:.0f} pixels wide, so that no whole crystals fit into the image"
+        )
     if view.rough > ROUGHEST * view.level:
         said.append(
             f"the support's own structure is {view.rough / view.level:.0%} as strong as the crystals, so that no "
@@ -156,6 +157,11 @@ def doubts(whole: Sequence[Found], found: Sequence[Found], view: View) -> list[s
         said.append(f"only {len(whole)} objects are single whole crystals, and {FEWEST} are needed")
     else:
         soft = float(np.median(np.nan_to_num([f.soft for f in whole])))
-        if soft > SOFTEST:
+        if float(np.median(sizes_px)) < 1.5 * LEAST_PX:
+            said.append(
+                f"the crystals are only about {float(np.median(sizes_px)):.1f} pixels wide, too few for an "
+                "outline; use a higher magnification"
+            )
+        elif soft > SOFTEST:
             said.append(f"outlines are so soft that sizes change by {soft:.0%} between 65 and 35 % of the contrast")
     return said

@@ -116,10 +116,13 @@ def _one(view: View, marked: Labels, number: int, box: tuple[slice, slice]) -> F
     calm = _calm(contour)
     aspect, solidity = _form(calm)
     square, six = _symmetry(calm)
+    kind = _kind(patch, own, base, step, view, aspect, solidity)
+    if kind == TOUCHING and own.sum() < 0.3 * view.size_px**2:  # noise that happens to be ragged
+        kind = FAINT
     return Found(
-        _kind(patch, own, base, step, view, aspect, solidity),
+        kind,
         corners,
-        contour + origin,
+        (contour if kind == WHOLE else _outline_of(own)) + origin,
         area,
         math.hypot(edge, common),
         mass,

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from perolas.matter.parameters_library import parameter_value
 from perolas.measurements.tem.measure import AREA, CUT, PERIMETER, TOUCHING, Found
 
 Sizes = NDArray[np.float64]
@@ -137,6 +138,7 @@ def census(
     effective = 1.0 / float(np.sum(weight**2))
     # The mean of the single ones, the scatter of those in clumps, and cut ones whose centre may be on either side.
     variance = spread**2 * (extra**2 / effective + float(clumps.sum()) / typical) + len(edges) / 12.0
+    variance += (parameter_value("bright_field.miscounted") * number) ** 2
     return Census(
         number,
         math.sqrt(variance),
