@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +29,8 @@ from perolas.core.units import FWHM_PER_SIGMA
 from perolas.laser.rate import RateModel, Steady
 from perolas.measurements.emission.model import stimulated
 from perolas.measurements.lineshapes import voigt
+
+_voigt = jax.jit(voigt)
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,8 @@ def spectrum(
     bands = stim * _unit(band, pixel)
     if light.feedback > 0 and np.size(light.modes_nm):
         into = light.feedback * stim / (1.0 + stim)
-        rows = [voigt(jnp.asarray(nm - at), jnp.asarray(resolution), jnp.asarray(light.mode_width_nm))
-                for at in np.asarray(light.modes_nm)]  # fmt: skip
+        away = jnp.asarray(nm - np.asarray(light.modes_nm)[:, None])
+        rows = _voigt(away, jnp.asarray(resolution), jnp.asarray(light.mode_width_nm))
         lines = np.asarray(light.strengths, float) @ np.asarray(rows) / max(float(np.sum(light.strengths)), 1e-300)
         bands = bands * (1.0 - into)
         sharp = stim * into * lines * pixel
