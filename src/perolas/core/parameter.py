@@ -186,7 +186,7 @@ def expand(names: Iterable[str], known: tuple[Slot, ...]) -> tuple[str, ...]:
     """
     aliases: dict[str, list[str]] = {}
     for slot in known:
-        for alias in {slot.name, slot.group, slot.field}:
+        for alias in {slot.name, slot.group, *([] if "/" in slot.field else [slot.field])}:
             aliases.setdefault(alias, []).append(slot.name)
     wanted: set[str] = set()
     for name in names:
