@@ -24,6 +24,7 @@ from __future__ import annotations
 import cmath
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -171,6 +172,11 @@ def structure_factor(wave_vector_diameter: Float[np.ndarray, " m"], filling: flo
     return 1.0 / (1.0 + 24.0 * f * np.where(np.abs(y) < 0.05, near, moments))
 
 
+@cache
+def _nodes(count: int) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    return np.polynomial.legendre.leggauss(count)
+
+
 @dataclass(frozen=True)
 class MeanFreePath:
     """Scattering and transport mean free path, um, and the mean cosine of what is scattered."""
@@ -208,7 +214,7 @@ def mean_free_path(
     if f == 0.0:
         raise InputError("Without spheres nothing scatters; the filling must be above 0.")
     sphere = mie(diameter_nm, index, host_index, wavelength_nm)
-    nodes, weights = np.polynomial.legendre.leggauss(max(_ANGLES, 4 * math.ceil(sphere.size_parameter)))
+    nodes, weights = _nodes(max(_ANGLES, 4 * math.ceil(sphere.size_parameter)))
     k = 2.0 * math.pi * host_index / wavelength_nm
     q = 2.0 * k * np.sqrt(0.5 * (1.0 - nodes))
     differential = sphere.phase(nodes) / k**2  # nm2 for each steradian
