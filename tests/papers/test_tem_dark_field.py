@@ -1,4 +1,4 @@
-"""Hand-labelled dark-field images of metal particles on clumpy supports (Genc et al., Ultramicroscopy 2025, 271, 114116).
+"""Dark-field images of metal particles on clumpy supports, with boxes (Genc et al., Ultramicroscopy 2025, 271, 114116).
 
 Nobody could put outlines there: one setting for all four images finds spots, and states no size law. How many of the
 boxes are found is reported, and no target; the figures here are regression values, which support no claim.
@@ -6,7 +6,6 @@ boxes are found is reported, and no target; the figures here are regression valu
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,8 @@ from perolas import io
 from perolas.core.observation import pixel_nm
 from perolas.measurements import tem
 
-ROOT = Path(os.environ.get("PEROLAS_DATA", Path(__file__).parents[3] / "shared" / "data"))
-FOLDER = ROOT / "tem"
 # Precision and recall that were reached when this was written, as they were, without a target.
 REACHED = {"Cu1": (0.66, 0.46), "Pd1": (0.62, 0.77), "Pt2": (0.75, 0.66), "Ru1": (0.93, 0.57)}
-
-needs_data = pytest.mark.skipif(
-    not FOLDER.is_dir() and os.environ.get("PEROLAS_REQUIRE") != "data", reason="the instrument files are not here"
-)
 
 
 def matched(boxes: np.ndarray, centres: np.ndarray) -> int:
@@ -37,10 +30,9 @@ def matched(boxes: np.ndarray, centres: np.ndarray) -> int:
     return len(taken)
 
 
-@needs_data
 @pytest.mark.parametrize("name", ["Ru1", *(pytest.param(n, marks=pytest.mark.full) for n in ("Cu1", "Pd1", "Pt2"))])
-def test_spots_against_the_boxes(name: str) -> None:
-    image = io.read(FOLDER / f"{name}.jpg")
+def test_spots_against_the_boxes(name: str, data_dir: Path) -> None:
+    image = io.read(data_dir / "tem" / f"{name}.jpg")
     assert pixel_nm(image) is None  # 72 dots per inch are no scale
     found = tem.fit(image, scale="1 nm/px")
     assert {"mean_edge", "std_edge"} <= set(found.undetermined)
@@ -51,7 +43,7 @@ def test_spots_against_the_boxes(name: str) -> None:
     ends = np.flatnonzero(np.isnan(lines[:, 0]))
     centres = np.array([part[~np.isnan(part[:, 0])][:-1].mean(axis=0) for part in np.split(lines, ends)[:-1]])
     assert len(centres) == found["number"].value
-    table = np.loadtxt(FOLDER / f"{name}.txt")
+    table = np.loadtxt(data_dir / "tem" / f"{name}.txt")
     middle, half = table[:, 1:3] * 640, table[:, 3:5] * 320
     boxes = np.concatenate([middle - half, middle + half], axis=1)
     hits = matched(boxes, centres)
