@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perolas.core.errors import InputError, one_line
-from perolas.io import becker_hickl, diffraction, horiba, images, picoquant, princeton, renishaw, spectrometers
+from perolas.io import (
+    becker_hickl,
+    diffraction,
+    diffraction_raw,
+    horiba,
+    images,
+    picoquant,
+    princeton,
+    renishaw,
+    spectrometers,
+)
 from perolas.io.source import Source
 
 _VAMAS = "VAMAS Surface Chemical Analysis"
@@ -44,6 +54,10 @@ _KNOWN: tuple[tuple[Format, Callable[[Source], bool]], ...] = (
     (
         Format("brml", (".brml",), "Bruker DIFFRAC.SUITE powder patterns", "perolas", "scan"),
         lambda s: diffraction.is_brml(s.data),
+    ),
+    (
+        Format("bruker-raw", (".raw",), "Bruker binary powder patterns, versions 3 and 4", "rietx", "range"),
+        lambda s: diffraction_raw.is_bruker_raw(s.data),
     ),
     (
         Format("wdf", (".wdf",), "Renishaw WiRE spectra, maps and series", "renishaw-wdf", "spectrum"),

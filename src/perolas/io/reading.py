@@ -17,6 +17,7 @@ from perolas.core.pixel import parse_scale, with_pixel
 from perolas.io import (
     becker_hickl,
     diffraction,
+    diffraction_raw,
     horiba,
     images,
     picoquant,
@@ -163,6 +164,8 @@ def _load(
             found = diffraction.read_rasx(source)
         case "brml":
             found = diffraction.read_brml(source)
+        case "bruker-raw":
+            found = diffraction_raw.read_bruker_raw(source)
         case "xrdml":
             found = diffraction.read_xrdml(source)
         case "cif":

@@ -237,7 +237,25 @@ def powder_cif() -> bytes:
     return (head + "loop_\n_pd_meas_2theta_scan\n_pd_meas_counts_total\n" + rows).encode()
 
 
+def bruker_raw(axis: bytes = b"2Theta") -> bytes:
+    """Version 4: a preamble, a source record, and one range with the record of its drive (layout as rietx reads it)."""
+    head = b"RAW4.00".ljust(61, b"\0")
+    waves = struct.pack("<5d", 1.5418, 1.540593, 1.544427, 1.3922, 0.5)
+    tube = (b"\0" * 64 + waves + b"\0" * 4 + b"Cu\0\0").ljust(120, b"\0")
+    drive = struct.pack("<I", 1) + axis.ljust(24, b"\0") + b"\0" * 20 + struct.pack("<d", float(ANGLES[0]))
+    drives = struct.pack("<II", 50, len(drive) + 8) + drive
+    step = float(ANGLES[1] - ANGLES[0])
+    about = struct.pack("<ddIf", float(ANGLES[0]), step, len(DECAY), 500.0).ljust(28, b"\0")
+    about += struct.pack("<ff", 40.0, 40.0).ljust(12, b"\0") + struct.pack("<d", 1.540593)
+    about = about.ljust(64, b"\0") + struct.pack("<II", 8, len(drives))
+    scan = b"Locked Coupled" if axis == b"2Theta" else axis
+    block = struct.pack("<I", 0).ljust(32, b"\0") + scan.ljust(24, b"\0") + b"\0" * 16 + about.ljust(88, b"\0")
+    rows = b"".join(struct.pack("<fi", float(n), 1) for n in DECAY)
+    return head + struct.pack("<II", 30, len(tube) + 8) + tube + block + drives + rows
+
+
 SAMPLES = {
+    "bruker-raw": ("a.raw", bruker_raw),
     "xrdml": ("a.xrdml", xrdml),
     "rasx": ("a.rasx", rasx),
     "brml": ("a.brml", brml),

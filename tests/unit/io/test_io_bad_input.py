@@ -93,7 +93,7 @@ def test_noise_under_every_extension(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_wrong_unit(name: str, tmp_path: Path) -> None:
     file, maker = make.SAMPLES[name]
-    axis = "kinetic_energy_ev" if name in ("xrdml", "rasx", "brml", "cif") else "two_theta_deg"
+    axis = "kinetic_energy_ev" if name in ("xrdml", "rasx", "brml", "bruker-raw", "cif") else "two_theta_deg"
     assert f'axis="{axis}"' in refuse(put(tmp_path, file, maker()), axis=axis)
 
 
@@ -107,6 +107,9 @@ def test_wrong_unit(name: str, tmp_path: Path) -> None:
         ("xrdml", b">0 3 40", b">0 nan 40", "not numbers"),
         ("xrdml", b"intensities", b"nothing", "holds no intensities"),
         ("xrdml", b"<xrdMeas", b"<!DOCTYPE a><xrdMeas", "document type or entities"),
+        ("bruker-raw", b"RAW4.00", b"RAW2.00", "version 1 or 2"),
+        ("bruker-raw", b"RAW4.00", b"RAW 4.0", "version 1 or 2"),
+        ("bruker-raw", b"2Theta", b"Theta\0", "cannot be used"),
         ("cif", b"points 12", b"points 13", "not as many points"),
         ("cif", b" 40\n", b" -40\n", "counts cannot be negative"),
         ("cif", b" 40\n", b" ?\n", "not all numbers"),

@@ -38,6 +38,7 @@ EXPECTED = {  # axis, first value, step, unit
     "xrdml": ("two_theta_deg", 10, 0.5, "counts"),
     "rasx": ("two_theta_deg", 10, 0.5, "counts"),
     "brml": ("two_theta_deg", 10, 0.5, "counts"),
+    "bruker-raw": ("two_theta_deg", 10, 0.5, "counts"),
     "cif": ("two_theta_deg", 10, 0.5, "counts"),
 }
 
