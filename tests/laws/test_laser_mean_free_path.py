@@ -12,7 +12,7 @@ from scipy.special import h1vp, hankel1, jv, jvp
 
 from perolas.laser import discs, packing
 
-WAVE_NM, DIAMETER_NM, INDEX = 532.0, 100.0, 2.0
+WAVE_NM, DIAMETER_NM, INDEX = 532.0, 100.0, 1.6
 
 
 def field_inside(centres: np.ndarray, points: np.ndarray, one: discs.Cylinder, orders: int = 1) -> np.ndarray:
@@ -42,7 +42,7 @@ def field_inside(centres: np.ndarray, points: np.ndarray, one: discs.Cylinder, o
 
 
 def decay_um(
-    filling: float, arrangements: int, depth_nm: float = 3000.0, width_nm: float = 9000.0
+    filling: float, arrangements: int, depth_nm: float = 3500.0, width_nm: float = 7000.0
 ) -> tuple[float, float]:
     """Return l_s from the mean field in a slab of discs, and its error from halves of the arrangements, um."""
     one = discs.cylinder(DIAMETER_NM, INDEX, 1.0, WAVE_NM)
@@ -82,21 +82,23 @@ def test_one_cylinder_between_the_solvers() -> None:
 
 
 def test_mean_free_path_by_waves() -> None:
-    # other code: the exact waves above, few discs; the error is that of the arrangements
-    found, error = decay_um(0.06, 16)
-    theory = discs.mean_free_path(DIAMETER_NM, 0.06, INDEX, 1.0, WAVE_NM)
-    assert error < 0.15 * found
-    assert abs(found - theory.scattering_um) < 3.0 * error + 0.05 * found
+    # other code: the exact waves above, few arrangements; the error is that of the arrangements
+    found, error = decay_um(0.1, 6)
+    theory = discs.mean_free_path(DIAMETER_NM, 0.1, INDEX, 1.0, WAVE_NM)
+    assert error < 0.25 * found
+    assert abs(found - theory.scattering_um) < 3.0 * error + 0.1 * found
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("filling", [0.04, 0.12])
+@pytest.mark.parametrize("filling", [0.05, 0.1])
 def test_mean_free_path_by_many_waves(filling: float) -> None:
-    # As above with more arrangements. Theory is of first order in the density, so that more discs shorten it by what
-    # waves between neighbours do, which is not in it: 12 % allowed at a filling of 0.12.
-    found, error = decay_um(filling, 60, 2400.0, 8000.0)
-    theory = discs.mean_free_path(DIAMETER_NM, filling, INDEX, 1.0, WAVE_NM)
-    assert abs(found - theory.scattering_um) < 3.0 * error + filling * found
+    # As above with more arrangements. Theory counts the distances that discs keep, but neither waves between neighbours
+    # nor the index of the whole: 15 % are allowed for those. As if each disc stood alone it would be off by far more.
+    found, error = decay_um(filling, 50)
+    theory = discs.mean_free_path(DIAMETER_NM, filling, INDEX, 1.0, WAVE_NM).scattering_um
+    alone = discs.mean_free_path(DIAMETER_NM, filling, INDEX, 1.0, WAVE_NM, packed=False).scattering_um
+    assert abs(found - theory) < 2.0 * error + 0.15 * theory
+    assert abs(found - theory) < abs(found - alone)
 
 
 def test_mean_free_path_by_a_walk() -> None:
