@@ -23,6 +23,7 @@ BENCHMARKS = (
     ("xrd_pattern.py", "frozen"),
     ("xrd_pattern.py", "recomputed"),
     ("xrd_series.py",),
+    ("trpl_global.py",),
     ("start_up.py",),
 )
 WHAT = {"xps_batch.py": "--spectra", "transformation_batch.py": "--trajectories"}  # what a batch holds

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 
 from perolas.core.parameter import replace
@@ -68,6 +69,16 @@ EMISSION = ("scale", "background")
 TEM = ("number",)
 HRTEM = ("amplitude",)
 
+STABILITY = ("scale", "background")
+
+
+def _photocurrent(counts: float) -> Any:
+    """Return the trace with a noise of one part in sqrt(counts) of its highest current, as so many counts have."""
+    truth = technique("photocurrent").load().example()
+    size = jnp.max(truth.expected()) ** 2 / counts
+    return eqx.tree_at(lambda m: m.noise.variance, truth, jnp.full_like(truth.noise.variance, size))
+
+
 SYSTEMS = {
     # Wrong: light scattered from the laser, which the model has but does not fit by default.
     "trpl": System(
@@ -107,5 +118,15 @@ SYSTEMS = {
         "hrtem",
         _scale("hrtem", HRTEM),
         _wrong("hrtem", HRTEM, lambda m: replace(m, envelope=m.envelope * jnp.sign(m.x_nm))),
+    ),
+    # Wrong: the photocurrent fades, which the model has but does not fit by default.
+    "photocurrent": System(
+        "photocurrent", _photocurrent, lambda counts: replace(_photocurrent(counts), fading=jnp.asarray(0.01))
+    ),
+    # Wrong: the course is stretched in time, which the model has but does not fit by default.
+    "stability": System(
+        "stability",
+        _scale("stability", STABILITY),
+        _wrong("stability", STABILITY, lambda m: replace(m, stretch=jnp.asarray(2.0))),
     ),
 }

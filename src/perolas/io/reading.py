@@ -18,6 +18,7 @@ from perolas.io import (
     becker_hickl,
     diffraction,
     diffraction_raw,
+    electrical,
     horiba,
     images,
     picoquant,
@@ -70,6 +71,10 @@ def read(
     with _one_sentence(path):
         if axis in sweeps.AXES and region is None and scale is None:
             return sweeps.read_sweep(
+                path, axis, technique=technique, columns=columns, channel=channel, max_bytes=max_bytes
+            )
+        if axis in electrical.AXES and region is None and scale is None:
+            return electrical.read_trace(
                 path, axis, technique=technique, columns=columns, channel=channel, max_bytes=max_bytes
             )
         source, kind, found = _load(path, technique, axis, units, columns, max_bytes, scale, channel)
