@@ -1,15 +1,14 @@
-r"""Output against pump: the S-curve of a laser, in counts of a detector, inverted to threshold, beta and exponent.
+"""Output against pump: the S-curve of a laser, in counts of a detector, inverted to threshold, beta and exponent.
 
 Equations. The steady state of the rate equations with the share beta of spontaneous emission in the mode
-(`perolas.laser.rate`; Bjork and Yamamoto 1991) gives, at the pump :math:`p = (F / F_{th})^m` over that of threshold,
+(`perolas.laser.rate`; Bjork and Yamamoto 1991) has s photons in it. At the pump p = (F / F_th)^m over that of threshold,
+m photons being absorbed for each excitation, with r = sqrt((p - 1)^2 + 4 beta p),
 
-.. math:: \beta s = \frac{2 \beta p}{(1-p) + r} \; (p \le 1), \quad \beta s = \frac{(p-1) + r}{2} \; (p > 1), \quad
-          r = \sqrt{(p-1)^2 + 4 \beta p},
+    beta s = 2 beta p / ((1 - p) + r) for p <= 1,    beta s = ((p - 1) + r) / 2 for p > 1,
 
-two forms of one root, each used where it does not cancel. m is the number of photons absorbed for each excitation. The
-detector sees
+two forms of one root, each used where it does not cancel. The detector sees
 
-.. math:: y = b + A \beta s + S \frac{p}{1 + \beta s} ,
+    y = b + A beta s + S p / (1 + beta s),
 
 A the counts gained for each p far above threshold, b what is there without light, S the spontaneous emission outside
 the mode that is collected too (its carriers are clamped above threshold; held at zero unless freed, because it and
