@@ -1,8 +1,8 @@
 """Output against pump: the S-curve of a laser, in counts of a detector, inverted to threshold, beta and exponent.
 
 Equations. The steady state of the rate equations with the share beta of spontaneous emission in the mode
-(`perolas.laser.rate`; Bjork and Yamamoto 1991) has s photons in it. At the pump p = (F / F_th)^m over that of threshold,
-m photons being absorbed for each excitation, with r = sqrt((p - 1)^2 + 4 beta p),
+(`perolas.laser.rate`; Bjork and Yamamoto 1991) has s photons in it. At the pump p = (F / F_th)^m over that of
+threshold, m photons being absorbed for each excitation, with r = sqrt((p - 1)^2 + 4 beta p),
 
     beta s = 2 beta p / ((1 - p) + r) for p <= 1,    beta s = ((p - 1) + r) / 2 for p > 1,
 
