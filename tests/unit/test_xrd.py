@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from perolas.core.errors import InputError
+from perolas.core.errors import FitError, InputError
 from perolas.core.observation import make_observation
 from perolas.matter.specimen import Specimen
 from perolas.measurements import xrd
@@ -202,6 +202,21 @@ def test_a_cif_is_a_phase_named_after_its_file(tmp_path):
     found = xrd.fit(made, cif=path)
     cell = found["cell_a_LaB6--mine"]
     assert abs(cell.value - 0.4157) < 4 * cell.std
+
+
+def test_wrong_phases_are_a_sentence():
+    """A pattern of sharp foreign lines only: whatever becomes of the fit, the reader is told what is wrong."""
+    axis = np.linspace(20.0, 45.0, 501)
+    lines = sum(5000 * np.exp(-(((axis - x) / 0.08) ** 2)) for x in (24.6, 33.3, 41.7))
+    pattern = make_observation(
+        np.random.default_rng(1).poisson(50 + lines), "two_theta_deg", axis, conditions={"anode": "Cu"}
+    )
+    try:
+        said = " ".join(xrd.fit(pattern, phases=["CsBr"]).warnings)
+    except FitError as error:
+        said = str(error)
+    assert "none of the phases explains" in said or "do not describe this pattern" in said
+    assert "33.3" in said
 
 
 def test_options_are_converted_at_the_door():

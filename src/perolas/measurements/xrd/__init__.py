@@ -42,7 +42,7 @@ from perolas.measurements.xrd.lines import pattern
 from perolas.measurements.xrd.model import PARAMETERS_USED, REFERENCES, Xrd
 from perolas.measurements.xrd.prepare import Prepared, crystals_of, prepare, textures
 from perolas.measurements.xrd.start import Start, search, with_texture
-from perolas.measurements.xrd.words import SIGMAS, with_story
+from perolas.measurements.xrd.words import SIGMAS, unexplained, with_story
 
 __all__ = [
     "PARAMETERS",
@@ -144,14 +144,17 @@ def fit(
         names -= {s.name for s in known if s.name.endswith(f"_{name}") and s.name != f"area_{name}"}
     options: dict[str, Any] = {"fix": fix, "solver": SOLVER, "starts": starts, "seed": seed}
     begins = [_with_guess(_plain(m, held), guess or {}) for m in begins]
-    estimate = _best(begins, data.signal, {**options, "free": sorted(names)})
-    again = [n for n in _doubtful(estimate) if n not in held]
-    if again:
-        for name in again:
-            names -= {s.name for s in known if s.name.endswith(f"_{name}") and s.name != f"area_{name}"}
-        held += again
-        begins = [_with_guess(_plain(m, again), guess or {}) for m in begins]
+    try:
         estimate = _best(begins, data.signal, {**options, "free": sorted(names)})
+        again = [n for n in _doubtful(estimate) if n not in held]
+        if again:
+            for name in again:
+                names -= {s.name for s in known if s.name.endswith(f"_{name}") and s.name != f"area_{name}"}
+            held += again
+            begins = [_with_guess(_plain(m, again), guess or {}) for m in begins]
+            estimate = _best(begins, data.signal, {**options, "free": sorted(names)})
+    except FitError as error:
+        raise FitError(unexplained(str(error), begins[0], data)) from None
     notes = [sentence]
     if ranked:
         second = f"; the next, {ranked[1]['name']}, is worse by {ranked[1]['bic']:.0f} in BIC" if ranked[1:] else ""

@@ -10,6 +10,7 @@ from scipy.signal import find_peaks
 
 from perolas.core.estimate import Estimate, Quantity
 from perolas.measurements.xrd.model import Xrd
+from perolas.measurements.xrd.prepare import Prepared
 
 SIGMAS = 3.0  # a phase is seen from this many standard errors of its area on
 _ONE_SIDED = 1.6449  # 95 % of a normal law
@@ -80,6 +81,33 @@ def foreign_lines(
         if sigma > _FOREIGN_SIGMA and not near:
             found.append({"two_theta_deg": float(axis[i]), "height": float(prominence), "sigma": sigma})
     return sorted(found, key=lambda line: -line["sigma"])[:MOST_FOREIGN]
+
+
+def unexplained(failure: str, start: Xrd, data: Prepared) -> str:
+    """Return why a fit failed, and which lines the phases leave over where that is the likely cause.
+
+    Args:
+        failure: what the solver says.
+        start: the pattern where the fit began, the best of a search.
+        data: what was fitted.
+
+    Returns:
+        A sentence.
+    """
+    position, area, fwhm, _ = (np.asarray(p) for p in start.sticks())
+    strong = area.reshape(-1) > 1e-3 * float(np.max(area, initial=1e-300))
+    expected = np.asarray(start.expected())
+    narrow = np.minimum(fwhm.reshape(-1)[strong], 0.3)  # a search for what is not there ends at broad lines
+    left = foreign_lines(data.axis, data.signal, expected, data.weight, position.reshape(-1)[strong], narrow)
+    poor = float(np.mean(data.weight * (data.signal - expected) ** 2)) > 3 * POOR
+    if not left and not poor:
+        return failure
+    where = ", ".join(f"{line['two_theta_deg']:.2f}" for line in sorted(left[:6], key=lambda f: f["two_theta_deg"]))
+    lines = f"; lines near {where} degrees are none of theirs" if left else ""
+    return (
+        f"The phases named do not describe this pattern, so no fit of it converged{lines}: name other phases, or rank "
+        "candidates first."
+    )
 
 
 def with_story(estimate: Estimate, notes: list[str], weight: np.ndarray, held: list[str]) -> Estimate:
