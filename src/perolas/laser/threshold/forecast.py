@@ -241,9 +241,10 @@ def _quantities(
 ) -> dict[str, Float[np.ndarray, " n"]]:
     count = found.fluence_uj_cm2.size
     nm, index = found.wavelength_nm, tiers.index_at_line(question, plain)
-    ends = [
-        tiers.solve(question, plain | {"spot": plain["spot"] * f}, tier).fluence_uj_cm2 for f in (_CLOSE, 1.0 / _CLOSE)
-    ]
+    small, large = (tiers.solve(question, plain | {"spot": plain["spot"] * f}, tier) for f in (1.0 / _CLOSE, _CLOSE))
+    both = small.lases > 0.5  # where the smaller spot does not lase, the slope is that towards the larger one
+    first = np.where(both, small.fluence_uj_cm2, found.fluence_uj_cm2)
+    span = 2.0 * math.log(_CLOSE) * (1.0 + both)
     limit = 2.0 * math.log(2.0) / math.pi * nm**2 / (units.SPEED_OF_LIGHT_NM_FS * 1e3 * np.maximum(found.gain_ps, 0.01))
     place = (np.arange(count) * 0.6180339887498949) % 1.0  # where a line lies between its limits is not known
     cold = np.maximum(found.cold_nm, limit)
@@ -271,7 +272,7 @@ def _quantities(
         "linewidth": limit * (cold / limit) ** place,
         "linewidth_cold": found.cold_nm,
         "linewidth_limit": limit,
-        "area_exponent": np.log(ends[0] / ends[1]) / (4.0 * math.log(_CLOSE)),
+        "area_exponent": np.log(large.fluence_uj_cm2 / first) / span,
         "ase_onset": found.ase_uj_cm2,
         "ase_over_lasing": found.ase_uj_cm2 / found.fluence_uj_cm2,
         "gain_lifetime": found.gain_ps,
