@@ -88,7 +88,7 @@ def prepare(
     part, corner, cropped = _part(values, box)
     if cropped:
         notes.append(cropped)
-    warnings = _look(part)
+    warnings = _look(part, counted=observation["signal"].attrs.get("units") == "counts")
     n = part.shape[0]
     mean = float(part.mean())
     if observation["signal"].attrs.get("units") != "counts" and part.min() < 0:
@@ -135,7 +135,7 @@ def _part(values: NDArray[np.float64], box: str | None) -> tuple[NDArray[np.floa
     return values[y : y + n, x : x + n].copy(), (x, y), text
 
 
-def _look(part: NDArray[np.float64]) -> list[str]:
+def _look(part: NDArray[np.float64], *, counted: bool) -> list[str]:
     """Refuse an image that is blank or saturated; return a warning where it is so a little."""
     low, high = float(part.min()), float(part.max())
     if high <= low or float(part.std()) < 1e-9 * max(abs(high), abs(low)):
@@ -144,7 +144,10 @@ def _look(part: NDArray[np.float64]) -> list[str]:
         raise InputError("The image has fewer than four grey values: a mask or a drawing, not a micrograph.")
     whole = bool(np.all(part[:64, :64] == np.round(part[:64, :64])))
     few = high - low < 20 and whole  # few counts: many pixels share the lowest value by chance
-    for share, end in ((float(np.mean(part == high)), "brightest"), (float(np.mean(part == low)), "darkest")):
+    ends = [(float(np.mean(part == high)), "brightest")]
+    if not (counted and low == 0):  # no electron in a pixel is no clipping
+        ends.append((float(np.mean(part == low)), "darkest"))
+    for share, end in ends:
         if share > _CLIPPED and not few:
             raise InputError(
                 f"The image is saturated: {100 * share:.0f} % of its pixels have the {end} value; "

@@ -28,7 +28,7 @@ _WIDEST = 12  # bins that a spot may reach to each side
 _LINE_BINS = 20  # length of the line on which a streak would lie
 _STREAK = 3.0  # a spot whose square length is more than this times its square width is a streak
 _COLLINEAR = 0.05  # tangent of the angle below which two spots are on one line
-_RING_BINS = 3  # width of the rings of the first, coarse background
+_RING_BINS = 2  # width of the rings of the first, coarse background
 _HANN_CORRELATION = (1.0, 4.0 / 9.0, 1.0 / 36.0)  # of the power in bins 0, 1, 2 apart, along one axis
 
 
@@ -125,12 +125,13 @@ def search(
     # Squares of all sizes overlap, and so do neighbours: this counts more trials than there are.
     trials = float(np.sum(band)) * len(sizes)
     coarse = _rings(power, radius, 1.0 / max(nx, ny))
-    rest, found = power.copy(), []
+    # Over its rings the spectrum is flat, however steep the lens makes it; what is left of a slope is local.
+    rest, found = power / coarse, []
     highest: Spot | None = None
     for size in sizes:
         worth = independent(size)
         mean = ndimage.uniform_filter(rest, size, mode="wrap") if size > 1 else rest
-        ratio = np.where(band & (bins > 1.5 * size + 3.0), mean / coarse, 0.0)
+        ratio = np.where(band & (bins > 1.5 * size + 3.0), mean, 0.0)
         top = ratio == ndimage.maximum_filter(ratio, max(size, 3), mode="wrap")
         rows, columns = np.nonzero(top & (ratio > stats.gamma.isf(_SCREEN, worth) / worth))
         taken = np.zeros(power.shape, dtype=bool)
@@ -138,7 +139,8 @@ def search(
             y, x = int(rows[i]), int(columns[i])
             if taken[y, x]:
                 continue
-            reach = _reach(rest, y, x, size, float(coarse[y, x]))
+            here = float(coarse[y, x])
+            reach = _reach(rest, y, x, size, 1.0)
             level, values = _local(rest, y, x, size, reach)
             share = float(mean[y, x]) / level
             chance = float(stats.f.sf(share, 2.0 * worth, 2.0 * values)) * trials
@@ -151,13 +153,13 @@ def search(
             kx, ky, total, long = _centre(rest, y, x, reach, level)
             if long > _STREAK:
                 continue
-            found.append(Spot(kx, ky, 2 * reach + 1, share, max(chance, 1e-300), level, total))
+            found.append(Spot(kx, ky, 2 * reach + 1, share, max(chance, 1e-300), level * here, total * here))
             for sy, sx in ((y, x), ((2 * (ny // 2) - y) % ny, (2 * (nx // 2) - x) % nx)):
                 block = np.ix_(
                     (sy + np.arange(-reach - 2, reach + 3)) % ny, (sx + np.arange(-reach - 2, reach + 3)) % nx
                 )
                 taken[block] = True
-                rest[block] = np.minimum(rest[block], coarse[block])  # it must not count again in wider squares
+                rest[block] = np.minimum(rest[block], 1.0)  # it must not count again in wider squares
     found.sort(key=lambda spot: -spot.power)
     if highest is None and not found and np.any(band):
         y, x = (int(i) for i in np.unravel_index(int(np.argmax(np.where(band, power / coarse, 0.0))), power.shape))
@@ -225,7 +227,8 @@ def _rings(power: NDArray[np.float64], radius: NDArray[np.float64], step: float)
     good = np.isfinite(medians)
     medians = np.interp(np.arange(medians.size), np.flatnonzero(good), medians[good])
     centres = (np.arange(medians.size) + 0.5) * _RING_BINS * step
-    return np.asarray(np.maximum(np.interp(radius, centres, medians) / _MEDIAN, 1e-300))
+    logs = np.log(np.maximum(medians / _MEDIAN, 1e-300))
+    return np.asarray(np.exp(np.interp(radius, centres, logs)))
 
 
 def _local(power: NDArray[np.float64], y: int, x: int, size: int, reach: int) -> tuple[float, float]:
