@@ -205,6 +205,12 @@ def _spot(values: dict[str, Any]) -> float | None:
     elif values["spot"] is not None:
         spot = Spot(units.convert(values["spot"], "um", "spot"), values["spot_is"])
         area = spot.effective_area_cm2 * 1e8
+        film = None if values["film"] is None else units.convert(values["film"], "um", "film")
+        if film is not None and spot.lit_diameter_um > film:
+            raise InputError(
+                f"The spot is {spot.lit_diameter_um:.4g} um wide and the film only {film:.4g} um: part of the pulse "
+                "misses the film."
+            )
     else:
         return None
     return 2.0 * math.sqrt(area / math.pi)

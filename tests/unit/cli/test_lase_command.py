@@ -41,7 +41,9 @@ def test_json_sweep_and_picture(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     [
         (["--fluence", "0 uJ/cm^2"], '"fluence" must be positive, but is 0 uJ/cm^2'),
         (["--fluence", "3 nm"], '"fluence" must be in uJ/cm^2'),
-        (["--spot", "6 mm", "--film", "2 mm"], "misses the film"),
+        (["--spot", "6 mm", "--film", "5 mm"], "misses the film"),
+        (["--area", "30 mm^2", "--film", "5 mm"], "misses the film"),
+        (["--cross-section", "3 nm"], "cross-section"),
         (["--spot", "6 um", "--area", "30 um^2"], "not both"),
         (["--wavelength", "700 nm"], "750 to 850 nm"),
         (["--wavelength", "1200 nm"], "does not reach the gap"),
