@@ -141,7 +141,8 @@ def search(
                 continue
             here = float(coarse[y, x])
             reach = _reach(rest, y, x, size, 1.0)
-            level, values = _local(rest, y, x, size, reach)
+            # As it is and made flat: rings that are arcs, and flanks that are steep, each mislead one of the two.
+            level, values = max(_local(rest, y, x, size, reach), _local(rest, y, x, size, reach, coarse))
             share = float(mean[y, x]) / level
             chance = float(stats.f.sf(share, 2.0 * worth, 2.0 * values)) * trials
             if chance >= false_alarm:
@@ -231,13 +232,16 @@ def _rings(power: NDArray[np.float64], radius: NDArray[np.float64], step: float)
     return np.asarray(np.exp(np.interp(radius, centres, logs)))
 
 
-def _local(power: NDArray[np.float64], y: int, x: int, size: int, reach: int) -> tuple[float, float]:
+def _local(
+    power: NDArray[np.float64], y: int, x: int, size: int, reach: int, slope: NDArray[np.float64] | None = None
+) -> tuple[float, float]:
     """Return the mean power of the speckle around a bin, and how many independent values that rests on."""
     ny, nx = power.shape
     inner = max(size // 2, reach) + 2
     outer = max(inner + 6, math.ceil(1.6 * inner))
     steps = np.arange(-inner - _LINE_BINS, inner + _LINE_BINS + 1)
-    patch = power[np.ix_((y + steps) % ny, (x + steps) % nx)]
+    around = np.ix_((y + steps) % ny, (x + steps) % nx)
+    patch = power[around] if slope is None else power[around] * slope[around] / slope[y, x]
     square = np.maximum(np.abs(steps)[:, None], np.abs(steps)[None, :])
     ring = patch[(square >= inner) & (square <= outer)]
     per_value = _MEDIAN_EFFICIENCY * independent(7) / 49.0
