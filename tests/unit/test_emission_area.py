@@ -155,3 +155,29 @@ def test_a_table_without_a_header_is_what_the_model_says(tmp_path):
     file.write_text("\n".join(f"{a:.6g} {t:.6g}" for a, t in zip(data.area, data.threshold, strict=True)))
     found = single.fit(file, "emission", model="area")
     assert abs(found["exponent"].value + 0.6) < 4 * found["exponent"].std
+
+
+@pytest.mark.parametrize(
+    ("header", "axis", "factor"),
+    [("Pump fluence (µJ/cm²)", "fluence_uj_cm2", 1.0), ("fluence[mJ/cm^2]", "fluence_uj_cm2", 1e3),
+     ("energy density (J/m2)", "fluence_uj_cm2", 100.0), ("F (nJ cm-2)", "fluence_uj_cm2", 1e-3),
+     ("Spot area (µm²)", "area_um2", 1.0), ("area (mm2)", "area_um2", 1e6)],
+)  # fmt: skip
+def test_headers_say_what_a_column_is(tmp_path, header, axis, factor):
+    file = tmp_path / "t.csv"
+    file.write_text(f"{header},output\n3,5\n1,4\n2,9\n")
+    found = reading.read(file, axis="fluence_uj_cm2")
+    assert found[axis].values == pytest.approx([factor, 2 * factor, 3 * factor])
+    assert found["signal"].values.tolist() == [4.0, 9.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [("pump intensity (GW/cm2)", "no energy per area"), ("Power (mW)", "neither a fluence nor an area"),
+     ("pulse energy (nJ)", "neither a fluence"), ("spot diameter (um)", "area of the spot"), ("Time (ns)", "neither")],
+)  # fmt: skip
+def test_wrong_units_are_refused(tmp_path, header, words):
+    file = tmp_path / "t.csv"
+    file.write_text(f"{header},output\n3,5\n1,4\n2,9\n")
+    with pytest.raises(InputError, match=words):
+        reading.read(file, axis="fluence_uj_cm2")

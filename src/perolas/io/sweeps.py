@@ -34,7 +34,9 @@ _PER_AREA = re.compile(r"(?<![a-z])(n|u|m|k)?j\s*(?:/|_|per|\s|\*|·)?\s*\(?(c|m
 _AREA = re.compile(r"(?<![a-z])(n|u|m|c)?m\s*(?:\^|\*\*)?\s*(?:2|²)", re.I)
 _FLUENCE_WORDS = re.compile(r"fluence|energy\s*density|pump|excitation", re.I)
 _AREA_WORDS = re.compile(r"\barea|spot", re.I)
-_FOREIGN = re.compile(r"wavelength|\b(nm|ev|mw|uw|nw|w|kw|ns|ps|s|deg|k|cm-1)\b|photon energy|time|temperature", re.I)
+_FOREIGN = re.compile(
+    r"wavelength|\b(nm|ev|pj|nj|uj|mj|j|mw|uw|nw|w|kw|gw|tw|ns|ps|s|deg|k|cm-1)\b|photon energy|time|temperature", re.I
+)
 _IN_NAME = re.compile(r"(?<![\d.])(\d+(?:[.,p]\d+)?)\s*[_-]?\s*(n|u|µ|μ|m)j(?=\s*(?:/|per|_)?\s*cm|[^a-z]|$)", re.I)
 _NUMERIC = re.compile(r"\d+(?:[.,]\d+)?")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -128,6 +130,8 @@ def _first_axis(header: str, asked: str) -> tuple[str, float, bool]:
     text = header.replace("µ", "u").replace("μ", "u")
     if not text.strip():
         return asked, 1.0, True
+    if re.search(r"diameter|radius|waist", text, re.I):
+        raise InputError(f'Its first column is "{one_line(header, 40)}"; convert it to the area of the spot in um2.')
     density = _PER_AREA.search(text)
     if density:
         unit = f"{(density[1] or '').lower()}J/{(density[2] or '').lower()}m^2"
