@@ -18,7 +18,7 @@ from perolas.core.invert import invert
 from perolas.core.parameter import replace, slots, write_slots
 from perolas.measurements.photocurrent.model import Photocurrent
 from perolas.measurements.photocurrent.steady import Cell
-from perolas.measurements.photocurrent.trace import Trace
+from perolas.measurements.photocurrent.trace import Trace, noise_of
 from perolas.measurements.photocurrent.traps import TrapFilling
 
 LEVELS = ("amplitude", "dark", "drift")
@@ -78,6 +78,8 @@ def _best(starts: list[Any], trace: Trace, names: tuple[str, ...], wishes: Wishe
     """Return the likeliest end of several starts."""
     own = {s.name for s in slots(starts[0], "measurement")} | {s.group for s in slots(starts[0], "measurement")}
     fix = [n for n in wishes.fix if n in own]
+    # Where the noise is taken from the residuals the cost is in nA^2, and a prior must be weighed in the same.
+    reach = trace.step / (max(noise_of(trace.current), 1e-300) if trace.noise.scale_is_estimated else 1.0)
     ends = [
         invert(
             _with_guess(model, {k: v for k, v in wishes.guess.items() if k in own}),
@@ -85,7 +87,7 @@ def _best(starts: list[Any], trace: Trace, names: tuple[str, ...], wishes: Wishe
             free=(*names, *wishes.free),
             fix=fix,
             # A found switch time is good to a reading; that all are late alike is the worst case, so it stands for all.
-            prior={"delay": (0.0, trace.step)} if "delay" in names else None,
+            prior={"delay": (0.0, reach)} if "delay" in names else None,
             starts=wishes.starts,
             seed=wishes.seed,
             throw=False,

@@ -5,9 +5,9 @@ With carriers n and filled traps m, both over the number of traps,
 .. math:: \dot n = G - \frac{n}{\tau} - k\, n (1 - m), \qquad \dot m = k\, n (1 - m) - e\, m,
 
 G the generation while the light is on, and the current proportional to n. Traps take carriers until they are full,
-which delays the rise; afterwards they give them back with e, which makes the tail. What is caught and given back
-keeps the steady state at n = G tau whatever the traps do. In each cycle the traps begin as full as the one before left them: the
-first rise of a rested film is slower than the later ones, which no sum of fixed exponentials gives.
+which delays the rise; afterwards they give them back with e, which makes the tail. What is caught and given back keeps
+the steady state at n = G tau whatever the traps do. In each cycle the traps begin as full as the one before left them:
+the first rise of a rested film is slower than the later ones, which no sum of fixed exponentials gives.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ import xarray as xr
 from perolas.core import check
 from perolas.core.errors import InputError
 from perolas.core.estimate import Estimate, Quantity
-from perolas.core.noise import Gaussian, Poisson
+from perolas.core.noise import Poisson
 from perolas.core.observation import make_observation
 from perolas.core.parameter import table
-from perolas.measurements.stability.model import PARAMETERS_USED, SHAPED_BY, Stability
+from perolas.measurements.stability.model import PARAMETERS_USED, SHAPED_BY, Stability, in_turns
 from perolas.measurements.stability.series import (
     SURROUNDINGS,
     Series,
@@ -30,6 +30,7 @@ from perolas.measurements.stability.series import (
     known_rate,
     plan_of,
     series_of,
+    with_known_noise,
     with_scatter,
 )
 
@@ -87,9 +88,10 @@ def fit(
         surroundings, rate, drift, lamp, tuple(free), tuple(fix), dict(guess or {}),
         int(check.positive(starts, "starts")), seed,
     )  # fmt: skip
-    if lamp > 0 and series.emission.shape[0] < 2 and isinstance(series.noise, Poisson | Gaussian) is False:
+    if lamp > 0 and series.emission.shape[0] < 2 and series.noise.scale_is_estimated:
         raise InputError("The lamp's scatter cannot be told from that of the readings in one replicate without errors.")
     plan = plan_of(series, wishes)
+    series = with_known_noise(series, plan, wishes)
     estimate = fit_once(series, plan, wishes)
     estimate, series, scatter = with_scatter(series, plan, wishes, estimate)
     estimate = _with_story(estimate, series, wishes, scatter)
@@ -207,7 +209,7 @@ def simulate(
         model = model.respond(specimen)
     rng = np.random.default_rng(seed)
     away = np.exp(scatter * rng.standard_normal((replicates, times)))
-    mean = np.asarray(model.expected()).reshape(replicates, times) * away
+    mean = np.asarray(in_turns(model.expected().reshape(replicates, times))) * away
     signal = rng.poisson(mean).astype(float)
     return make_observation(
         signal[0] if replicates == 1 else signal, "time_d", np.asarray(model.time), units="counts",

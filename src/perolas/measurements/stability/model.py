@@ -43,6 +43,16 @@ _DERIVED = {
 }
 
 
+def in_turns(rows: Float[Array, "m n"]) -> Float[Array, "m n"]:
+    """Return rows of which every other one runs backwards; twice is as before.
+
+    Replicates stand one after the other in a signal. Forwards and back in turns, the line of a fit through them is the
+    course and never jumps from the end of one to the start of the next.
+    """
+    odd = (jnp.arange(rows.shape[0]) % 2 == 1)[:, None]
+    return jnp.where(odd, rows[:, ::-1], rows)
+
+
 class Stability(AbstractMeasurement):
     """A series of emissions, one for each time and replicate.
 
@@ -108,8 +118,8 @@ class Stability(AbstractMeasurement):
 
     @property
     def axis(self) -> Float[Array, " mn"]:
-        """Times of all readings, replicate after replicate, d."""
-        return jnp.tile(self.time, self.scale.shape[-1])
+        """Times of all readings, replicate after replicate, every other one backwards, d."""
+        return in_turns(jnp.tile(self.time, (self.scale.shape[-1], 1))).ravel()
 
     @property
     def rate(self) -> Float[Array, ""]:
@@ -133,10 +143,10 @@ class Stability(AbstractMeasurement):
     def _seen(self) -> Float[Array, " mn"]:
         away = self.drift * self.time
         away = away + self.lamp if self.lamp.size else away
-        return (self.scale[:, None] * self.kept(self.time) * jnp.exp(away)).ravel()
+        return in_turns(self.scale[:, None] * self.kept(self.time) * jnp.exp(away)).ravel()
 
     def expected(self) -> Float[Array, " mn"]:
-        """Return the expected emission of each replicate at each time, shape (m n,)."""
+        """Return the expected emission of each replicate at each time, in the order of the axis, shape (m n,)."""
         return self._seen() + self.background
 
     def components(self) -> dict[str, Float[Array, " mn"]]:

@@ -18,7 +18,7 @@ from perolas.core.invert import invert
 from perolas.core.noise import AbstractNoise, Gaussian, Poisson, UnknownGaussian
 from perolas.core.observation import axis_of
 from perolas.core.parameter import replace, slots, write_slots
-from perolas.measurements.stability.model import Stability
+from perolas.measurements.stability.model import Stability, in_turns
 
 SURROUNDINGS = {"water": (1.0, 0.0), "light": (0.0, 1.0), "both": (1.0, 1.0)}  # e_w, e_l
 _LEAST = 4
@@ -46,8 +46,8 @@ class Series:
 
     @property
     def readings(self) -> np.ndarray:
-        """All readings, replicate after replicate, shape (m n,)."""
-        return self.emission.ravel()
+        """All readings in the order of the measurement's axis, shape (m n,)."""
+        return np.asarray(in_turns(jnp.asarray(self.emission))).ravel()
 
 
 def series_of(observation: xr.Dataset) -> Series:
@@ -83,7 +83,8 @@ def series_of(observation: xr.Dataset) -> Series:
     counted = unit == "counts" and "variance" not in observation
     noise: AbstractNoise = UnknownGaussian()
     if "variance" in observation:
-        noise = Gaussian(jnp.asarray(np.asarray(observation["variance"].values, dtype=float).ravel()))
+        variance = np.atleast_2d(np.asarray(observation["variance"].values, dtype=float))
+        noise = Gaussian(in_turns(jnp.asarray(variance)).ravel())
     elif counted:
         noise = Poisson()
     return Series(time, emission, noise, unit, counted)
@@ -185,6 +186,36 @@ def fit_once(series: Series, plan: Plan, wishes: Wishes) -> Estimate:
         )  # fmt: skip
     good = [e for e in ends if e.result == "converged"] or ends
     return max(good, key=lambda e: float(e.log_likelihood) if math.isfinite(float(e.log_likelihood)) else -math.inf)
+
+
+def with_known_noise(series: Series, plan: Plan, wishes: Wishes) -> Series:
+    """Return the series with the size of its noise, where that is unknown and something is known beforehand.
+
+    A prior can only be weighed against readings whose errors are known. They are taken from a fit without drift and
+    lamp: from how replicates differ at one time where the lamp scatters, else from all residuals.
+
+    Args:
+        series: the data.
+        plan: of the fit.
+        wishes: of the caller.
+
+    Returns:
+        The series, with Gaussian noise of one variance where it had none; else as it was.
+    """
+    if not plan.prior or not series.noise.scale_is_estimated:
+        return series
+    names = tuple(
+        n for n in plan.names if n not in ("drift", "lamp") and not (n == "dark_rate" and float(plan.start.light))
+    )
+    bare = Plan(replace(plan.start, lamp=jnp.zeros(0)), names, {})
+    fit = fit_once(series, bare, dataclasses.replace(wishes, fix=tuple(n for n in wishes.fix if n in names)))
+    rest = np.asarray(in_turns(jnp.asarray(fit.signal - fit.expected).reshape(series.emission.shape)))
+    freedom = max(rest.size - fit.n_free, 1)
+    if wishes.lamp > 0:
+        rest = rest - rest.mean(axis=0)
+        freedom = max((rest.shape[0] - 1) * (rest.shape[1] - 1), 1)
+    variance = max(float(np.sum(rest**2)) / freedom, 1e-12 * float(series.emission.max()) ** 2)
+    return dataclasses.replace(series, noise=Gaussian(jnp.full(series.readings.size, variance)))
 
 
 def with_scatter(series: Series, plan: Plan, wishes: Wishes, estimate: Estimate) -> tuple[Estimate, Series, float]:

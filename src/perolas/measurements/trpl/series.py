@@ -3,10 +3,10 @@ r"""Decays of several samples fitted together: one instrument response, shared p
 Each sample follows the trapping picture of `perolas.measurements.trpl.model`, with the radiative rate k_r and the
 detrapping rate k_d shared by all, and its own trapping ratio k_t/k_r, loss ratio k_x/k_r, amplitude and background.
 One decay of two exponentials has three numbers for four rates, so alone it cannot tell a loss from fewer traps. N
-decays have 3 N numbers for 2 N + 2, which is enough from two samples on, if they truly share both rates and differ in their
-traps. (A decay has k_r + k_t, k_t k_d and k_d + k_x; where only the last differs, the others stay two equations for
-three unknowns, and the fit says so.) Three mechanisms are compared: the samples differ in their traps and nothing is
-lost (``"traps"``), they have the same traps that lose differently (``"loss"``), or both (``"both"``).
+decays have 3 N numbers for 2 N + 2, which is enough from two samples on, if they truly share both rates and differ in
+their traps. (A decay has k_r + k_t, k_t k_d and k_d + k_x; where only the last differs, the others stay two equations
+for three unknowns, and the fit says so.) Three mechanisms are compared: the samples differ in their traps and nothing
+is lost (``"traps"``), they have the same traps that lose differently (``"loss"``), or both (``"both"``).
 
 The Fisher information of such a fit is an arrow: blocks for each sample, and a border of what they share. Each step
 solves it by its Schur complement, so that work and memory grow with the number of samples and not with its square.
