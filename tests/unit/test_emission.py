@@ -88,7 +88,7 @@ def test_pulls_full(beta, exponent, points, jitter):
 @pytest.mark.full
 def test_pulls_where_the_jitter_is_found_too():
     """Its size comes from ten degrees of freedom, most of them far from the kink: 0.15 more is allowed."""
-    assert_honest(curve(1e-3), 50, 0.01, 0.03, lambda s: likeliest_jitter(s, 1.0, ONE), room=0.15)
+    assert_honest(curve(1e-3), 30, 0.01, 0.03, lambda s: likeliest_jitter(s, 1.0, ONE), room=0.15)
 
 
 @pytest.fixture(scope="module")

@@ -211,7 +211,7 @@ def likeliest_jitter(sweep: Sweep, exponent: float, options: Wishes, freed: bool
         return known[u]
 
     left, right = high - ratio * (high - low), low + ratio * (high - low)
-    while high - low > 0.1:
+    while high - low > 0.2:  # the evidence is flat within a tenth of the size
         if _restricted(at(left)) >= _restricted(at(right)):
             high, right = right, left
             left = high - ratio * (high - low)
