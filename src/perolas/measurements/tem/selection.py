@@ -136,8 +136,9 @@ def census(
         chance = Chance(image_px, shape, crowding, area, perimeter, chance.gap_px)
     spread = float(np.sqrt(weight @ (mass - typical) ** 2)) / typical
     effective = 1.0 / float(np.sum(weight**2))
-    # The mean of the single ones, the scatter of those in clumps, and cut ones whose centre may be on either side.
-    variance = spread**2 * (extra**2 / effective + float(clumps.sum()) / typical) + len(edges) / 12.0
+    # The mean of the single ones (half as much again, because their chances are found from the same few), the scatter
+    # of those in clumps and at edges, and cut ones whose centre may be on either side.
+    variance = spread**2 * (1.5 * extra**2 / effective + extra) + len(edges) / 12.0
     variance += (parameter_value("bright_field.miscounted") * number) ** 2
     return Census(
         number,
