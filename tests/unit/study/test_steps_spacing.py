@@ -56,9 +56,8 @@ def test_a_spacing_may_come_from_another_item(write: Write, tmp_path: Path) -> N
     item = run(write(text), tmp_path / "out")["items"][1]
     assert item["status"] == "done", item["error"]
     assert item["quantities"]["none_of_these"]["value"] < 0.5
-    assert set(steps.kind_of(schema.load(write(text)).steps["s"]).gives(schema.load(write(text)).steps["s"])) == set(
-        item["quantities"]
-    )
+    step = schema.load(write(text)).steps["s"]
+    assert set(steps.kind_of(step).gives(step) or []) == set(item["quantities"])
 
 
 @pytest.mark.parametrize(
