@@ -151,6 +151,7 @@ def undetermined(estimate: Estimate, reasons: Sequence[str], seen: int) -> Estim
         values=values,
         std=std,
         covariance=covariance,
+        expected=np.full_like(estimate.expected, np.nan),  # a curve through spots would look like a law
         empty=~kept,
         null=np.eye(estimate.n_free),
         null_mask=np.array(sizes),
