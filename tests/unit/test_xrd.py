@@ -204,6 +204,7 @@ def test_a_cif_is_a_phase_named_after_its_file(tmp_path):
     assert abs(cell.value - 0.4157) < 4 * cell.std
 
 
+@pytest.mark.full
 def test_wrong_phases_are_a_sentence():
     """A pattern of sharp foreign lines only: whatever becomes of the fit, the reader is told what is wrong."""
     axis = np.linspace(20.0, 45.0, 501)
