@@ -238,3 +238,18 @@ def test_bad_simulations_are_a_sentence():
     ):
         with pytest.raises(InputError, match=sentence):
             xrd.simulate(**options)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_a_phase_too_faint_for_a_cell_does_not_stop_the_fit(seed):
+    """Truth: 0.04 % by weight, half of its limit; a cell and a size of its own would not settle there."""
+    share = 0.001
+    amounts = {"Cs4PbBr6": 1 - share, "CsPbBr3": share, "CsBr": 3 * share}
+    options = {"phases": ["Cs4PbBr6", "CsPbBr3", "CsBr"], "span": (10, 50), "counts": 1e4}
+    found = single.fit(
+        single.simulate("xrd", Specimen.of(amounts), seed=seed, **options), "xrd", phases=options["phases"]
+    )
+    assert found.result == "converged"
+    fraction = found["weight_fraction_CsPbBr3"]
+    assert abs(fraction.value - 0.00042) < 4 * max(fraction.std, 0.0002)

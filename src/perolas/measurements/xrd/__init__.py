@@ -153,6 +153,8 @@ def fit(
             held += again
             begins = [_with_guess(_plain(m, again), guess or {}) for m in begins]
             estimate = _best(begins, data.signal, {**options, "free": sorted(names)})
+        if estimate.result != "converged":
+            raise FitError(f"The xrd fit failed: {estimate.message}")
     except FitError as error:
         raise FitError(unexplained(str(error), begins[0], data)) from None
     notes = [sentence]
@@ -168,14 +170,10 @@ def fit(
 
 
 def _best(begins: list[Xrd], signal: np.ndarray, options: dict[str, Any]) -> Estimate:
-    """Return the most likely of the fits from several starts; raises FitError where none converged."""
-    if len(begins) == 1:
-        return invert(begins[0], signal, **options)
+    """Return the most likely of the fits from several starts, of those that converged where any did."""
     tried = [invert(m, signal, throw=False, **options) for m in begins]
     good = [e for e in tried if e.result == "converged"]
-    if not good:
-        raise FitError(f"The xrd fit failed: {tried[0].message}")
-    return max(good, key=lambda e: float(e.log_likelihood))
+    return max(good or tried, key=lambda e: float(e.log_likelihood))
 
 
 def _doubtful(estimate: Estimate) -> list[str]:
@@ -186,6 +184,9 @@ def _doubtful(estimate: Estimate) -> list[str]:
             name = slot.name.removeprefix("crystallite_size_")
             area = estimate[f"area_{name}"] if f"area_{name}" in estimate.names else None
             faint = area is not None and area.std > 0 and area.value < SIGMAS * area.std
+            # Where the fit did not settle, a phase is faint unless it shows: its cell and size would not settle.
+            if estimate.result != "converged" and area is not None:
+                faint = not area.value >= SIGMAS * area.std
             if faint or estimate[slot.name].value < _LEAST_NM:
                 found.append(name)
     return found
