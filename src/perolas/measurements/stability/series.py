@@ -23,7 +23,7 @@ from perolas.measurements.stability.model import Stability, in_turns
 SURROUNDINGS = {"water": (1.0, 0.0), "light": (0.0, 1.0), "both": (1.0, 1.0)}  # e_w, e_l
 _LEAST = 4
 _POOR = 1e-3
-_GRID = np.geomspace(1e-3, 300.0, 41)
+_REACH = (1e-3, 300.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -283,13 +283,14 @@ def carried_on(series: Series, estimate: Estimate, names: tuple[str, ...], prior
     """
     model: Stability = estimate.fitted()[0]
     others = [n for n in names if n != "ratio"]
-    size = _GRID.size
+    ratios = _ratios(estimate)
+    size = ratios.size
     # Each ratio begins where the rate of loss at the middle of the series is the same.
-    near = np.exp(np.interp(np.log(_GRID), [math.log(1e-3), math.log(300.0)], [3.0, 0.0]))
+    near = np.exp(np.interp(np.log(ratios), [math.log(1e-3), math.log(300.0)], [3.0, 0.0]))
     vary = "dark_rate" if float(model.light) == 0.0 else "light_rate"
     rows = {n: jnp.tile(getattr(model, n), (size, 1)) for n in ("scale", "lamp")}
     rows[vary] = jnp.asarray(np.maximum(float(model.rate), 1e-6) * near)
-    batch = replace(model, ratio=jnp.asarray(_GRID), **rows)
+    batch = replace(model, ratio=jnp.asarray(ratios), **rows)
     signals = np.tile(series.readings, (size, 1))
     found = invert(batch, signals, free=others, prior=prior, throw=False)
     cost = 0.5 * found.n_points * np.log(np.sum((found.signal - found.expected) ** 2, axis=-1))
@@ -303,6 +304,7 @@ def carried_on(series: Series, estimate: Estimate, names: tuple[str, ...], prior
     if not good.any():
         return []
     weight = np.where(good, np.exp(-(np.where(good, cost, np.inf) - cost[good].min())), 0.0)
+    weight = weight * np.gradient(np.log(ratios))  # each stands for its stretch of the grid
     column = found.names.index(vary)
     rng = np.random.default_rng(0)
     rates = found.values[:, column, None] + found.std[:, column, None] * rng.standard_normal((size, 200))
@@ -311,12 +313,21 @@ def carried_on(series: Series, estimate: Estimate, names: tuple[str, ...], prior
     bands = []
     for time in until:
         grown = np.minimum((total * time) ** float(model.stretch), 300.0)
-        share = ((1.0 + _GRID[:, None]) / (1.0 + _GRID[:, None] * np.exp(grown))).ravel()
+        share = ((1.0 + ratios[:, None]) / (1.0 + ratios[:, None] * np.exp(grown))).ravel()
         order = np.argsort(share)
         level = np.cumsum(np.repeat(weight, 200)[order])
         low, middle, high = share[order][np.searchsorted(level / level[-1], (0.159, 0.5, 0.841))]
         bands.append(Band(float(time), float(middle), float(low), float(high)))
     return bands
+
+
+def _ratios(estimate: Estimate) -> np.ndarray:
+    """Return ratios over all that is possible, and densely where the series determines them, shape (64,)."""
+    found = estimate["ratio"]
+    middle = float(np.clip(found.value, 1.1 * _REACH[0], 0.9 * _REACH[1]))
+    spread = min(found.std / middle, 2.0) if math.isfinite(found.std) else 2.0
+    near = middle * np.exp(np.linspace(-4.0, 4.0, 39) * max(spread, 1e-4))
+    return np.sort(np.concatenate([np.geomspace(*_REACH, 25), np.clip(near, _REACH[0] * 1.001, _REACH[1] * 0.999)]))
 
 
 def known_rate(text: str | float | None) -> tuple[float, float] | None:
