@@ -1,0 +1,72 @@
+r"""The edge of a direct gap with an exciton, after Elliott, broadened by a Gaussian.
+
+With the binding energy :math:`E_b` and :math:`\epsilon = E - E_g`, in units of the continuum's step at the gap,
+
+.. math:: s(E) = \sum_n \frac{2 E_b}{n^3}\, \delta(\epsilon + E_b / n^2)
+          + \frac{\Theta(\epsilon)}{1 - \exp(-2\pi\sqrt{E_b / \epsilon})},
+
+the second term being the density of states times the Sommerfeld factor (Elliott, Phys. Rev. 1957, 108, 1384). The
+lines above the third lie closer than any broadening here: they are taken together as a continuum of height one, which
+is what their sum tends to. For E_b -> 0 the edge becomes the square root of free carriers.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from perolas.core.units import FWHM_PER_SIGMA
+from perolas.measurements import lineshapes
+
+_LINES = 3
+_REACH = 7.0  # standard deviations; what lies outside is below 1e-11
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
+
+
+def sommerfeld_step(excess_ev: ArrayLike, binding_ev: ArrayLike) -> Float[Array, "..."]:
+    """Return the continuum at an energy above the gap, over its height at the gap.
+
+    Args:
+        excess_ev: E - Eg, eV; below zero the height is one (bound states taken together).
+        binding_ev: exciton binding energy, eV, positive.
+
+    Returns:
+        1 / (1 - exp(-2 pi sqrt(Eb / (E - Eg)))).
+    """
+    above = jnp.maximum(jnp.asarray(excess_ev), 1e-12)
+    return jnp.where(
+        jnp.asarray(excess_ev) > 0, -1.0 / jnp.expm1(-2.0 * jnp.pi * jnp.sqrt(jnp.asarray(binding_ev) / above)), 1.0
+    )
+
+
+def elliott(
+    energy_ev: Float[Array, " n"], gap_ev: ArrayLike, binding_ev: ArrayLike, fwhm_ev: ArrayLike
+) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+    """Return exciton lines and continuum of a broadened edge, each over the continuum's step at the gap.
+
+    Args:
+        energy_ev: shape (n,), photon energies, eV.
+        gap_ev: where the continuum begins, eV.
+        binding_ev: of the exciton, eV, positive.
+        fwhm_ev: full width of the Gaussian broadening, eV, positive.
+
+    Returns:
+        Lines and continuum, each of shape (n,).
+
+    Source: Elliott 1957; see the module.
+    """
+    energy = jnp.asarray(energy_ev)
+    binding = jnp.asarray(binding_ev)
+    lines = jnp.zeros_like(energy)
+    for n in range(1, _LINES + 1):
+        lines = lines + 2.0 * binding / n**3 * lineshapes.gauss(energy - gap_ev + binding / n**2, jnp.asarray(fwhm_ev))
+    sigma = jnp.asarray(fwhm_ev) / FWHM_PER_SIGMA
+    begin = gap_ev - binding / (_LINES + 0.5) ** 2
+    # Integral over what the point is reached from, u standard deviations away: only where the continuum has begun.
+    top = jnp.clip((energy - begin) / sigma, -_REACH, _REACH)
+    half = 0.5 * (top + _REACH)
+    u = -_REACH + half[:, None] * (1.0 + _NODES)
+    density = jnp.exp(-0.5 * u**2) / jnp.sqrt(2.0 * jnp.pi)
+    continuum = sommerfeld_step(energy[:, None] - sigma * u - gap_ev, binding)
+    return lines, half * jnp.sum(_WEIGHTS * density * continuum, axis=1)
