@@ -157,6 +157,13 @@ def _no_edge(flat: Estimate, signal: np.ndarray) -> Estimate:
     level = Quantity(
         float(signal.mean()), float(signal.std(ddof=1) / math.sqrt(signal.size)), "1", "mean of the signal"
     )
+    lost = np.array([n in ("exciton", "exciton_area") for n in flat.names])  # of an edge that is not there
+    flat = dataclasses.replace(
+        flat,
+        values=np.where(lost, np.nan, flat.values),
+        std=np.where(lost, np.inf, flat.std),
+        empty=flat.empty | lost,
+    )
     return dataclasses.replace(flat, warnings=(*flat.warnings, *words), added={"mean_signal": level})
 
 
@@ -166,7 +173,7 @@ def _story(found: Estimate, names: list[str], fix: Sequence[str]) -> Estimate:
     energy = np.asarray(model.energy_ev)
     notes, warnings, extra = list(found.notes), list(found.warnings), dict(found.extra)
     exciton = found["exciton"].value
-    others = []
+    others: list[dict[str, Any]] = []
     span = energy[-1] - energy[0]
     trials = {
         "window shorter above": (energy <= energy[-1] - 0.2 * span, 4.0),
@@ -231,7 +238,7 @@ def simulate(
     if not 10 <= int(points) <= 100_000:
         raise InputError(f'Argument "points" must lie between 10 and 100000, but is {points}.')
     model = Edge(
-        scatter=0.05, offset=0.02, energy_ev=np.linspace(2.0, 3.0, int(points)), kind=kind if kind != "auto" else KINDS[0],
+        scatter=0.05, offset=0.02, energy_ev=np.linspace(2.0, 3.0, int(points)), kind=kind,
         noise=Gaussian(np.full(int(points), noise**2)),
     )  # fmt: skip
     made = draw(model, specimen, seed=seed)

@@ -102,7 +102,7 @@ def fit(
     a, b = found["area"], other["area"]
     ratio = b.value / a.value
     std = abs(ratio) * math.hypot(a.std / a.value, b.std / b.value)
-    text = "area of the second spectrum over the first; the ratio of the quantum yields if both absorb and are collected alike"
+    text = "area of the second spectrum over the first; of the yields if both absorb alike"
     added = {**found.added, "quantum_yield_ratio": Quantity(ratio, std, "1", text)}
     return dataclasses.replace(found, added=added)
 
@@ -130,7 +130,8 @@ def _start(points: Prepared, resolution: float) -> EmissionBand:
     else:
         centre, fwhm = x[top], wide
     return EmissionBand(
-        area=area, centre_ev=float(centre), fwhm_gauss_ev=float(min(fwhm, 4.0)), background=ground, axis_values=points.x,
+        area=area, centre_ev=float(centre), fwhm_gauss_ev=float(min(fwhm, 4.0)), background=ground,
+        axis_values=points.x,
         resolution=resolution, noise=points.noise, axis_name=points.axis_name, signal_unit=points.signal_unit,
     )  # fmt: skip
 

@@ -1,8 +1,9 @@
 r"""Spectra between wavelength and energy: the axis, the intensities and their variances.
 
 The photons between two wavelengths are those between the two energies, so a spectrum per nm becomes one per eV by
-:math:`|d\lambda / dE| = hc / E^2 = \lambda^2 / hc`, and its variance by the square of that. Points alone do not say what lies
-between them; so that the integral stays exactly what it is, each point stands for its cell, whose ends lie half way to
+:math:`|d\lambda / dE| = hc / E^2 = \lambda^2 / hc`, and its variance by the square of that. Points alone do not
+say what lies between them;
+so that the integral stays exactly what it is, each point stands for its cell, whose ends lie half way to
 its neighbours *in wavelength*, and the Jacobian is that cell's width in nm over its width in eV. For fine sampling it
 is the derivative; the cells are carried along, so that going back gives the spectrum one came from.
 """

@@ -1,6 +1,6 @@
 r"""An emission band: photons per eV, seen on a wavelength or an energy axis.
 
-.. math:: S(E) = \frac{A}{E\text{-width}}\, V(E - E_0; w_G, w_L)\, \frac{1 - e^{-\tau a(E)}}{\tau a(E)}\, R + \text{background},
+.. math:: S(E) = \frac{A}{E\text{-width}}\, V(E - E_0; w_G, w_L)\, \frac{1 - e^{-\tau a(E)}}{\tau a(E)}\, R + B,
 
 V a Voigt line of unit area in energy (per nm: times hc / lambda^2), whose Gaussian part the spectrometer widens; the
 fraction is self-absorption in a layer of optical depth tau at 2.48 eV (500 nm) that is excited evenly, a(E) the
@@ -94,7 +94,7 @@ class EmissionBand(AbstractMeasurement):
             per_axis = energy**2 / HC_EV_NM
             own = self.resolution * self.centre_ev**2 / HC_EV_NM
         else:
-            energy, per_axis, own = self.axis_values, 1.0, self.resolution
+            energy, per_axis, own = self.axis_values, jnp.ones_like(self.axis_values), self.resolution
         width = jnp.sqrt(self.fwhm_gauss_ev**2 + own**2)
         line = lineshapes.voigt(energy - self.centre_ev, width, self.fwhm_lorentz_ev)
         nm = jnp.clip(HC_EV_NM / energy, 240.0, 1500.0)
