@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Larger images are thinned to about this many pixels along their longer side: a page shows no more.
 SHOWN = 1200
+_SHORT_LABEL = 26
 
 
 def pictures_of(dataset: xr.Dataset) -> tuple[Picture, ...]:
@@ -65,7 +66,19 @@ def draw(axes: Axes, shown: Picture) -> None:
     if shown.title:
         axes.set_title(_literal(shown.title), fontsize=9.0)
     if shown.lines or shown.marks:
-        axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.12), ncols=2, borderaxespad=0.0)
+        from matplotlib.transforms import ScaledTranslation
+
+        words = max(len(label) for label in (*shown.lines, *shown.marks))
+        columns = 2 if words <= _SHORT_LABEL else 1  # a legend wider than the image would make the image small
+        below = axes.transAxes + ScaledTranslation(0.0, -36 / 72, axes.figure.dpi_scale_trans)
+        axes.legend(
+            loc="upper left",
+            bbox_to_anchor=(0.0, 0.0),
+            bbox_transform=below,
+            ncols=columns,
+            borderaxespad=0.0,
+            fontsize=7.5,
+        )
 
 
 def _colour(index: int) -> str:
