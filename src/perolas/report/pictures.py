@@ -105,8 +105,9 @@ def data_uri(shown: Picture) -> str:
 
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         ny, nx = shown.image.shape
-        drawn = Figure(figsize=(4.6, min(max(4.6 * ny / nx, 2.0), 8.0) + 0.5), dpi=130, layout="constrained")
+        room = 0.9 + 0.2 * (len(shown.lines) + len(shown.marks))  # title, axis, legend
+        drawn = Figure(figsize=(4.6, min(max(4.1 * ny / nx, 1.6), 8.0) + room), dpi=130, layout="constrained")
         draw(drawn.subplots(), shown)
         kept = io.BytesIO()
-        drawn.savefig(kept, format="png", metadata={"Software": None})
+        drawn.savefig(kept, format="png", metadata={"Software": None}, bbox_inches="tight", pad_inches=0.06)
     return "data:image/png;base64," + base64.b64encode(kept.getvalue()).decode()
