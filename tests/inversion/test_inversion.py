@@ -95,10 +95,9 @@ def assert_honest(pull, names):
         assert abs(std[i] - 1) < 0.05 + 4 / math.sqrt(2 * n), f"{name}: pull spread {std[i]:.3f}"
 
 
-@pytest.mark.parametrize("counts", [1e4, 1e6])
 @pytest.mark.parametrize("name", NAMES)
-def test_pulls(name, counts):
-    estimate, pull, _ = pulls(name, QUICK, counts)
+def test_pulls(name):
+    estimate, pull, _ = pulls(name, QUICK, 1e4)
     assert_honest(pull, estimate.names)
 
 
