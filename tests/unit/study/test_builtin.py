@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from perolas.study import execute, graph, paths, schema, steps
+from perolas.study import execute, graph, paths, run, schema, steps
 from perolas.study.store import Entry
 
 
@@ -62,3 +62,13 @@ def test_yang2020_arithmetic(quantity: str, value: float, source: str) -> None:
         done[name] = Entry("", {"quantities": rows}, {}, "")
     item, name = quantity.split(".")
     assert done[item].result["quantities"][name]["value"] == pytest.approx(value, rel=2e-4), source
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", schema.builtin_names())
+def test_builtin_studies_run_whole(name: str, tmp_path: Path) -> None:
+    """Nothing fails, and every claim that has a quantity gets a verdict from it."""
+    result = run.run(name, tmp_path / "out")
+    assert {item["name"]: item["error"] for item in result["items"] if item["status"] != "done"} == {}
+    for claim in result["claims"]:
+        assert claim["verdict"] != "not_covered" or not (claim["quantity"] or claim["order"]), claim["id"]
