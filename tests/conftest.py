@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -33,6 +36,23 @@ def absent(what: str, reason: str) -> NoReturn:
     if what in os.environ.get("PEROLAS_REQUIRE", "").split(","):
         pytest.fail(f"{reason} (PEROLAS_REQUIRE asks for {what})", pytrace=False)
     pytest.skip(reason)
+
+
+# Each compiled function takes several memory mappings, of which Linux grants a process 65,530; beyond, jax crashes.
+_MOST_MAPPINGS = 25_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _room_for_compiled_code() -> Iterator[None]:
+    """Forget compiled functions between modules when they have become many; what is on disk stays."""
+    yield
+    try:
+        mappings = Path("/proc/self/maps").read_bytes().count(b"\n")
+    except OSError:
+        return
+    if mappings > _MOST_MAPPINGS and "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

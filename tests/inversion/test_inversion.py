@@ -148,6 +148,7 @@ def test_profile_coverage_full(name, counts):
     assert_covers(coverage(name, FULL, counts), FULL)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", NAMES)
 def test_what_cannot_be_determined_is_named(name):
     """Two parameters that do the same: freeing an amplitude beside its exact double must be reported, not fitted."""

@@ -66,6 +66,7 @@ def test_the_specimen_comes_back_with_honest_pulls():
     assert_honest(fitted(1000))
 
 
+@pytest.mark.full
 def test_together_beats_the_best_alone_and_shares_tell_why():
     """Truth: the error of a fit that leaves a technique out, from the same data (without noise, so at one point)."""
     whole = joint()

@@ -60,6 +60,7 @@ def test_gradient_is_its_finite_difference(truth):
         assert abs((ahead - behind) / 2e-4 - slope) < 1e-4 * max(abs(slope), 1.0), slot.name
 
 
+@pytest.mark.full
 def test_truth_is_recovered_from_several_starts(truth):
     """Truth: noise-free fractions give back their own constants, from starts up to a factor 4 away in each."""
     signal = np.asarray(truth.expected())
@@ -85,6 +86,7 @@ def assert_honest(sets, seed):
     assert abs(np.mean(estimate.chi2_reduced) - 1) < 4 * math.sqrt(2 / (freedom * n))
 
 
+@pytest.mark.full
 def test_pulls():
     assert_honest(QUICK, seed=11)
 

@@ -50,6 +50,7 @@ def test_times_alone_give_the_product(model):
     assert model.samples["log10_stripping"].std() > 0.3  # while neither rate is known to a factor 2
 
 
+@pytest.mark.full
 def test_simple_rivals_lose(model):
     """Truth: t95 / t5 is 58 and 37 for these laws, 6 in the paper: nothing in their priors comes near."""
     others = compare(["first order", "shrinking core"], PAPER, live=LIVE)

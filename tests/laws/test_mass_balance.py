@@ -67,6 +67,7 @@ def lines(listed: list[str]) -> str:
 START = ['add = "Cs2CO3"\namount = "3 mmol"', 'add = "PbBr2"\namount = "1 mmol"', 'add = "oleic acid"\namount = "9 mL"']
 
 
+@pytest.mark.full
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(steps, min_size=1, max_size=12))
 def test_random_recipes_keep_every_atom(listed: list[str]) -> None:

@@ -216,6 +216,7 @@ def moved(factors):
     return eqx.tree_at(lambda k: [getattr(k, n) for n in FIELDS], kinetics, fields), conditions
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("what", ["conversion", "time_to"])
 def test_gradients_are_finite_differences(what):
     """Truth: central differences in the logarithm of each constant, good to about 1e-5 of the derivative."""

@@ -54,6 +54,7 @@ def test_gaussian_response_is_scipys_exponentially_modified_gaussian(tau):
     assert np.allclose(np.asarray(decay.expected()), np.maximum(truth, 1e-9), rtol=1e-7, atol=1e-8)
 
 
+@pytest.mark.full
 def test_a_narrow_histogram_is_a_narrow_gaussian():
     """Both ways to describe the response must meet where it is narrow and the decay slow."""
     tau, step, bins = 40.0, 0.1, 2000

@@ -86,6 +86,7 @@ def test_its_profile_is_the_instrument_of_others(standard):
     assert abs(wrong["crystallite_size_CsBr"].value - 40.0) > 10 * wrong["crystallite_size_CsBr"].std
 
 
+@pytest.mark.full
 def test_the_cell_of_cuprite(data_dir: Path, tmp_path: Path):
     """Within 0.001 angstrom of the literature, from a pattern whose background was taken off (no counts any more)."""
     structure = tmp_path / "Cu2O.cif"

@@ -10,6 +10,8 @@ from perolas.core.observation import make_observation
 from perolas.measurements import absorption
 from perolas.measurements.absorption import scales
 
+pytestmark = pytest.mark.full
+
 
 def test_elliott_has_its_limits():
     """Analytic: far above the gap the Sommerfeld continuum; the lowest line's area is 2 Eb."""

@@ -63,6 +63,7 @@ def assert_honest(truth, sets, relative, jitter, fit=None, room=0.0):
     assert np.all(np.abs(spread - 1) < 0.05 + room + 4 / math.sqrt(2 * sets)), spread
 
 
+@pytest.mark.full
 def test_pulls_of_few_points_with_jitter():
     """Fourteen points of 5 %, fluences off by 3 %, two photons."""
     assert_honest(curve(1e-4, 2.0, background=1.0), 15, 0.05, 0.03)
@@ -162,6 +163,7 @@ def test_a_sweep_below_threshold_gives_a_lower_bound(top):
     assert found.to_json()["quantities"]["threshold"]["std"] is None
 
 
+@pytest.mark.full
 def test_scatter_beyond_counting_is_found_to_be_jitter():
     found = emission.fit(drawn(curve(1e-3), 5, 0.005, 0.03), photons=1, fix=["exponent"])
     assert 0.015 < found.extra["jitter"] < 0.06

@@ -29,6 +29,7 @@ def one_line(height=1000.0, at=80.0, fwhm=8.0, ground=50.0, x=X):
     return ground + height * np.exp(-4 * np.log(2) * ((x - at) / fwhm) ** 2)
 
 
+@pytest.mark.full
 def test_sample_widths_come_back_freed_from_the_instruments():
     """Truth: the parameters that made the counts; each within 4 of its own standard errors."""
     estimate = peaks.fit(peaks.simulate(resolution=3.0, counts=1e5, seed=1), resolution=3.0)
@@ -164,6 +165,7 @@ def test_a_laser_turns_wavelengths_into_raman_shifts():
     assert any("laser is taken to be at 532 nm" in n for n in estimate.notes)
 
 
+@pytest.mark.full
 def test_lines_come_in_the_order_of_the_axis_also_from_guesses():
     observed = peaks.simulate(seed=2)
     estimate = peaks.fit(observed, lines=3, guess={"position_1": 62.0, "position_2": 78.0, "position_3": 119.0})
@@ -273,6 +275,7 @@ def test_registered_parameters_are_those_of_the_library():
     assert replace(peaks.example(), resolution=0.0).resolution == 0.0
 
 
+@pytest.mark.full
 def test_a_width_that_is_not_there_ends_on_its_bound():
     # A pure Lorentzian: its Gaussian width adds in squares, so that gradient and Fisher information vanish together.
     x = np.linspace(0.0, 100.0, 201)

@@ -81,6 +81,7 @@ def test_a_narrow_line_on_a_broad_band_is_one():
     assert number(np.random.default_rng(3).poisson(mean).astype(float)) == 2
 
 
+@pytest.mark.full
 def test_an_asymmetric_line_stays_one_line():
     """A line of a shape that is not in the family: its two halves of different width."""
     wide = np.where(X < 80, 5.0, 8.0)
@@ -129,6 +130,7 @@ def test_correlation_length():
     assert correlation_length(uniform_filter1d(white, 9)) == pytest.approx(9, rel=0.25)
 
 
+@pytest.mark.full
 def test_spikes_are_named_and_not_taken_for_lines():
     y = np.random.default_rng(6).poisson(expected([80.0], [1e3])).astype(float)
     y[300] += 5000
@@ -149,6 +151,7 @@ def test_real_lines_are_no_spikes():
         assert not prepare(make_observation(y, "channel", X), **OPTIONS).spikes
 
 
+@pytest.mark.full
 def test_a_saturated_line_is_said_to_be():
     y = np.minimum(np.random.default_rng(8).poisson(expected([80.0], [9e3])), 4095).astype(float)
     estimate = peaks.fit(make_observation(y, "channel", X))
@@ -156,6 +159,7 @@ def test_a_saturated_line_is_said_to_be():
     assert estimate["position_1"].value == pytest.approx(80.0, abs=5 * estimate["position_1"].std)
 
 
+@pytest.mark.full
 def test_narrow_and_cut_lines_are_warned_of():
     step = X[1] - X[0]
     mean = 100 + 2e4 * np.exp(-4 * np.log(2) * ((X - 80.0) / (1.9 * step)) ** 2)
@@ -177,6 +181,7 @@ def test_counts_that_are_no_events_are_said_to_be():
 # graphene's D, G, D+D'' and 2D near 1345, 1582, 2455 and 2675 cm-1 (Ferrari 2006, for 532 nm).
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("window", [None, (450.0, 600.0)])
 def test_silicon_measured_in_wavelengths(data_dir, window):
     observed = read(data_dir / "raman" / "Si-wafer-Raman-Spectrum-1.txt")
@@ -190,6 +195,7 @@ def test_silicon_measured_in_wavelengths(data_dir, window):
     assert any("does not have the voigt shape" in w for w in estimate.warnings)
 
 
+@pytest.mark.full
 def test_silicon_measured_in_raman_shifts(data_dir):
     observed = read(data_dir / "raman" / "Si_spectrum01.txt", axis="raman_shift_cm1")
     estimate = peaks.fit(observed, window=(450.0, 600.0), calibration_std=1.0)
@@ -200,6 +206,7 @@ def test_silicon_measured_in_raman_shifts(data_dir):
     assert len(near) == 1
 
 
+@pytest.mark.full
 def test_graphene_on_its_true_axis(data_dir):
     estimate = peaks.fit(read(data_dir / "raman" / "sp.wdf"))
     at = [q.value for n, q in estimate.quantities.items() if n.startswith("position")]

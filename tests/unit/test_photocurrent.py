@@ -63,6 +63,7 @@ def test_one_cycle_follows_its_equation():
     np.testing.assert_allclose(trace.expected(), wanted, atol=1e-9)
 
 
+@pytest.mark.full
 def test_traps_without_trapping_are_one_exponential_and_keep_their_steady_state():
     """Truth: n' = G - n/tau alone is exponential; with traps, steady n is G tau whatever they do (both analytic)."""
     time = np.arange(0.0, 400.0, 2.0)

@@ -10,6 +10,8 @@ from perolas.core.observation import make_observation
 from perolas.matter.specimen import Specimen
 from perolas.measurements import pl
 
+pytestmark = pytest.mark.full
+
 
 def test_axis_conversion_keeps_integral_intensities_and_variances():
     """Analytic: photons in a cell do not depend on how its width is counted; the derivative is hc / E^2."""

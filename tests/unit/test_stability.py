@@ -63,6 +63,7 @@ def test_what_is_carried_on_has_a_band_that_holds_the_truth_and_a_warning(found)
     assert any("2 times the length" in w for w in found.warnings)
 
 
+@pytest.mark.full
 def test_replicates_of_unknown_errors_share_one_course():
     """Truth: what was simulated, the lamp included, which all replicates share."""
     model = Stability(ratio=1.135, dark_rate=0.0207, scale=[100.0, 90.0, 120.0], time=np.linspace(0, 60, 16))

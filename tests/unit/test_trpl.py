@@ -20,6 +20,7 @@ def simulated():
     return trpl.simulate(components=2, irf_fwhm=1.0, counts=2e4, seed=3)
 
 
+@pytest.mark.full
 def test_evidence_finds_the_number_of_exponentials(simulated):
     estimate = trpl.fit(simulated, irf_fwhm=1.0)
     rows = estimate.extra["evidence"]
@@ -72,6 +73,7 @@ def test_decays_that_differ_differ_and_equal_ones_do_not(simulated):
     assert apart["tau_mean_intensity_difference"].value > 5 * apart["tau_mean_intensity_difference"].std
 
 
+@pytest.mark.full
 def test_a_window_and_a_period_are_kept():
     data = trpl.simulate(
         components=1, irf_fwhm=1.0, bins=256, bin_width=0.5, period=128.0, parameters={"tau_ns": [60.0]}
@@ -81,6 +83,7 @@ def test_a_window_and_a_period_are_kept():
     assert estimate["tau_1"].value == pytest.approx(60, abs=5 * estimate["tau_1"].std)
 
 
+@pytest.mark.full
 def test_a_response_of_few_counts_is_warned_of(simulated):
     response = np.round(40 * np.exp(-0.5 * ((np.arange(1024) - 51) / 0.85) ** 2))
     irf = decay(response)

@@ -11,6 +11,8 @@ from perolas.matter.specimen import Specimen
 from perolas.measurements import trpl
 from perolas.measurements.trpl import series, series_power
 
+pytestmark = pytest.mark.full
+
 TRUE = ((1.7, 0.0), (1.7, 0.0157), (0.8, 0.005))  # trap and loss ratios
 
 

@@ -43,6 +43,7 @@ def names(estimate):
 # --- the model ---
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "energy", [ENERGY[::5], ENERGY[::-5], np.linspace(134, 148, 20) ** 1.001], ids=["rising", "falling", "uneven"]
 )
@@ -71,6 +72,7 @@ def test_written_out_derivatives_are_those_of_the_formula(energy):
     np.testing.assert_allclose(rows, jax.jacfwd(formula)(v).T, rtol=1e-10, atol=1e-9)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("background", ["linear", "shirley"])
 @pytest.mark.parametrize("level", ["Pb 4f", "C 1s"])
 def test_derivatives_written_out_are_those_of_the_expected_signal(background, level):
@@ -100,6 +102,7 @@ def test_running_integrals_are_those_of_lineshapes(count):
         np.testing.assert_allclose(running_integrals(jnp.asarray(rows), jnp.asarray(energy)), wanted, atol=1e-12)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("background", xps.BACKGROUNDS)
 def test_gradient_against_finite_differences(background):
     model = xps.example(background=background)
@@ -284,6 +287,7 @@ def test_an_unneeded_species_that_was_asked_for_is_called_that():
     assert any("do not need" in n for n in estimate.notes)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("background", xps.BACKGROUNDS)
 def test_a_batch_through_invert(background):
     model = xps.example(background=background)
@@ -357,6 +361,7 @@ def test_survey_of_the_same_film_is_cut_to_the_level(data_dir):
     assert estimate["position_1"].value == pytest.approx(138.8, abs=0.5)
 
 
+@pytest.mark.full
 def test_clean_gold(data_dir):
     data = io.read(data_dir / "xps" / "clean_Au_4f.csv")
     estimate = xps.fit(data, level="Au 4f", free=("splitting",))

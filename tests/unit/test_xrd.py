@@ -101,6 +101,7 @@ def test_texture_is_recovered():
     assert march.std < 0.02
 
 
+@pytest.mark.full
 def test_an_instrument_goes_to_a_file_and_back(tmp_path, mixture):
     path = tmp_path / "instrument.json"
     machine = xrd.Instrument(caglioti_w=0.01, axial=0.02, radius_mm=173.0)

@@ -40,6 +40,7 @@ def mixed(weights, counts, march=1.0, background=0.3):
     return replace(made, area=scale * np.asarray(weights) / mass, background=np.array([background * counts]))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("march", [1.0, 0.5])
 def test_half_of_the_patterns_at_the_limit_show_the_phase(march):
     """By another way: 2,000 drawn patterns, areas by weighted linear least squares in numpy, counted above 3 sigma."""

@@ -108,6 +108,7 @@ def table(ladder: float = 0.0, size: float = 20.0, kelvin: float = 77.0) -> medi
     return medium.table(*map(jnp.asarray, (size, kelvin, width, gain.strength_cm1_ev(box), ladder, [0.14, 0.14])))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("size", "kelvin"), [(20.0, 77.0), (12.0, 150.0)])
 def test_gain_is_that_of_one_box(size: float, kelvin: float) -> None:
     # other code: gain.gain_cm1, which finds the Fermi levels by bisection for each number

@@ -79,6 +79,7 @@ def test_what_is_refused(changes, sentence):
         computed(**changes)
 
 
+@pytest.mark.full
 def test_its_code_runs(done):
     step, found, _ = done
     code = found.code(step).replace("draw(40)", "draw(4)")
