@@ -102,6 +102,7 @@ def fitted(truth):
     return fit_curves(points(simulate(truth, seed=21)["signal"].values))
 
 
+@pytest.mark.full
 def test_a_fit_needs_no_start(fitted, truth):
     away = (fitted.values - true_values(truth)) / fitted.std
     assert np.all(np.abs(away) < 4), away

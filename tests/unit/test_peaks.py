@@ -43,6 +43,7 @@ def test_sample_widths_come_back_freed_from_the_instruments():
     assert [r["lines"] for r in estimate.extra["evidence"] if r["chosen"]] == [3]
 
 
+@pytest.mark.full
 def test_widths_with_the_instrument_in_them_are_wider():
     observed = peaks.fit(peaks.simulate(resolution=3.0, counts=1e5, seed=1), lines=3)
     # Analytic: Gaussian widths add in quadrature.

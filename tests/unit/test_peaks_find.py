@@ -57,6 +57,7 @@ CASES = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("case", CASES)
 def test_lines_are_counted_by_evidence(case):
     """Truth: the number that was put in; every set (of 20 tried, all but one at the most were right)."""
@@ -172,6 +173,7 @@ def test_narrow_and_cut_lines_are_warned_of():
     assert any("edge of the window" in w for w in cut.warnings)
 
 
+@pytest.mark.full
 def test_counts_that_are_no_events_are_said_to_be():
     y = np.round(expected([80.0], [1e4]) / 20 + 0.5 * np.random.default_rng(10).normal(size=X.size))
     assert any("scatter less" in w for w in peaks.fit(make_observation(y, "channel", X)).warnings)

@@ -9,6 +9,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "perolas"
 
@@ -23,6 +25,7 @@ def python(*arguments: str, folder: Path, path: Path | None = None) -> str:
     return done.stdout
 
 
+@pytest.mark.full
 def test_wheel_runs_elsewhere(tmp_path: Path) -> None:
     # No isolation, so without a network; the wheel is made from the sdist, which is thereby tested too.
     python("-m", "build", "--no-isolation", "--outdir", str(tmp_path), str(ROOT), folder=tmp_path)

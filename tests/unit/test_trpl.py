@@ -30,12 +30,14 @@ def test_evidence_finds_the_number_of_exponentials(simulated):
     assert estimate["tau_2"].value == pytest.approx(64.0, abs=5 * estimate["tau_2"].std)  # 512 ns / 8
 
 
+@pytest.mark.full
 def test_one_exponential_is_enough_where_there_is_one():
     estimate = trpl.fit(trpl.simulate(components=1, irf_fwhm=1.0, seed=5), irf_fwhm=1.0)
     assert estimate.names.count("tau_2") == 0
     assert estimate["tau_1"].value == pytest.approx(51.2, abs=5 * estimate["tau_1"].std)
 
 
+@pytest.mark.full
 def test_an_unknown_response_width_is_fitted(simulated):
     estimate = trpl.fit(simulated, components=2)
     assert estimate["irf_fwhm"].value == pytest.approx(1.0, abs=5 * estimate["irf_fwhm"].std)

@@ -161,6 +161,7 @@ def test_every_level_of_the_parameter_file_makes_a_spectrum():
     assert level("pb4f") is level("Pb 4f")
 
 
+@pytest.mark.full
 def test_a_specimen_decides_the_shares_and_keeps_the_total():
     model = xps.example()
     seen = model.respond(Specimen.of("CsPbBr3", ligand_coverage=0.5))
@@ -195,6 +196,7 @@ SETS = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("case", SETS)
 def test_number_and_names_of_species(case):
     options, count, wanted = SETS[case]
@@ -221,6 +223,7 @@ def test_rates_of_the_right_number_of_species(case, least):
         assert np.mean(right) >= least
 
 
+@pytest.mark.full
 def test_three_species():
     estimate = xps.fit(spectrum(1, position_ev=[138.3, 139.0, 136.7], area=[0.5, 0.3, 0.2]))
     assert names(estimate) == ["lead halide", "lead oleate", "metallic lead"]

@@ -237,6 +237,7 @@ def test_start_up_loads_nothing_slow() -> None:
     assert not slow & loaded
 
 
+@pytest.mark.full
 def test_simulate_then_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.toml").write_text('size = "15 nm"\ntrap_ratio = 1.0\n')

@@ -86,6 +86,7 @@ def test_profile_stops_at_a_bound():
     assert high > 0
 
 
+@pytest.mark.full
 def test_samples_match_the_covariance():
     estimate = invert(Line(noise=Gaussian(25.0)), Y)
     draws = estimate.sample(1500, seed=3)

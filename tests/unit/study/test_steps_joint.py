@@ -39,6 +39,7 @@ def run(folder, text):
     return {item["name"]: item for item in engine.run(folder / "study.toml", folder / "out")["items"]}
 
 
+@pytest.mark.full
 def test_two_decays_share_one_specimen(tmp_path):
     step = run(tmp_path, STUDY)["both"]
     assert step["status"] == "done", step["error"]
