@@ -49,6 +49,7 @@ bench: $(VENV)/.installed-test
 	$(VENV)/bin/python benchmarks/run.py
 
 docs: $(VENV)/.installed-docs
+	@rm -rf docs/generated # pages of modules that are no more
 	$(VENV)/bin/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

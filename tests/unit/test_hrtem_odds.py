@@ -13,8 +13,8 @@ import pytest
 from perolas.core.errors import InputError
 from perolas.matter.crystal import Crystal, phase, phases
 from perolas.measurements.hrtem import likelihood
-from perolas.measurements.hrtem.odds import Prior, crystals, default_prior, judge, odds
 from perolas.measurements.hrtem.planes import label, planes_of, reciprocal
+from perolas.measurements.hrtem.verdict import Prior, crystals, default_prior, judge, odds
 
 FIVE = ("CsPbBr3", "CsPbBr3_monoclinic", "CsPbBr3_cubic", "Cs4PbBr6", "CsBr")
 

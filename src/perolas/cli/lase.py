@@ -222,7 +222,7 @@ def _sweep(text: str) -> tuple[str, list[float]]:
 
     from perolas.core import check
     from perolas.core.errors import InputError, one_line
-    from perolas.laser.threshold.forecast import SWEEPS
+    from perolas.laser.threshold.prediction import SWEEPS
 
     what, mark, listed = text.partition("=")
     what = check.one_of(what.strip(), SWEEPS, "The condition to sweep")

@@ -123,7 +123,7 @@ def _spectrum(axes: Axes, found: Forecast) -> None:
 
 
 def _label(what: str) -> str:
-    from perolas.laser.threshold.forecast import SWEEPS
+    from perolas.laser.threshold.prediction import SWEEPS
 
     return f"{what} ({SWEEPS[what][1].replace('um^2', 'um$^2$')})"
 

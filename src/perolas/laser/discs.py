@@ -37,7 +37,7 @@ class Cylinder:
     """How one cylinder scatters.
 
     Attributes:
-        coefficients: b_0, b_1, ... of shape (n,); b_-n = b_n.
+        coefficients: `b_0, b_1, ...` of shape (n,); `b_(-n) = b_n`.
         size_parameter: x.
         wave_number: k in the host, 1/nm.
     """
@@ -53,7 +53,7 @@ class Cylinder:
         return np.asarray(b[0] + 2.0 * np.cos(np.asarray(angle)[..., None] * n) @ b[1:])
 
     def differential_nm(self, angle: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
-        """Return the width that scatters into each radian, 2 |T|^2 / (pi k), shape (m,), nm."""
+        """Return the width that scatters into each radian, ``2 |T|^2 / (pi k)``, shape (m,), nm."""
         return np.asarray(2.0 / (math.pi * self.wave_number) * np.abs(self.amplitude(angle)) ** 2)
 
     @property

@@ -300,7 +300,7 @@ def _with(question: Any, change: dict[str, float]) -> Any:
 
 
 def _parameters(step: Laser) -> tuple[str, ...]:
-    from perolas.laser.threshold.forecast import PARAMETERS_USED
+    from perolas.laser.threshold.prediction import PARAMETERS_USED
 
     return PARAMETERS_USED
 

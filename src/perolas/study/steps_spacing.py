@@ -17,7 +17,7 @@ from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, reg
 from perolas.study.steps_optics import From
 
 if TYPE_CHECKING:
-    from perolas.measurements.hrtem.odds import Odds
+    from perolas.measurements.hrtem.verdict import Odds
 
 _NONE = "none_of_these"
 
@@ -99,7 +99,7 @@ def _scale(step: Spacing) -> float:
 
 
 def _odds(step: Spacing, look: Look) -> Odds:
-    from perolas.measurements.hrtem.odds import odds
+    from perolas.measurements.hrtem.verdict import odds
 
     measured = _measured(step, look).to("nm")
     if not (math.isfinite(measured.value) and measured.value > 0):

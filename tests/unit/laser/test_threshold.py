@@ -17,7 +17,7 @@ from perolas.core.errors import InputError
 from perolas.laser import diffusion, film, gain, layers, pump
 from perolas.laser.beams import two_photon_worth_per_fs
 from perolas.laser.threshold import Question, budget, forecast, medium, modes, sweep, thresholds, tiers, unknowns
-from perolas.laser.threshold.unknowns import PARAMETERS_USED, drawn
+from perolas.laser.threshold.question import PARAMETERS_USED, drawn
 from perolas.matter.parameters_library import physical_parameter
 
 KNOWN = Question(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perolas.core.errors import InputError
-from perolas.measurements.hrtem.odds import odds
+from perolas.measurements.hrtem.verdict import odds
 from perolas.study import schema, steps
 from perolas.study.run import run
 

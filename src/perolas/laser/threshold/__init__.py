@@ -4,9 +4,9 @@ Nothing here is fitted to a laser: losses, gain and pump come from the library, 
 `Question` says what is known, `forecast` answers.
 """
 
-from perolas.laser.threshold.budget import Share, budget
-from perolas.laser.threshold.forecast import Forecast, Point, forecast, s_curves, sweep, thresholds
-from perolas.laser.threshold.unknowns import TIERS, Question, unknowns
+from perolas.laser.threshold.prediction import Forecast, Point, forecast, s_curves, sweep, thresholds
+from perolas.laser.threshold.question import TIERS, Question, unknowns
+from perolas.laser.threshold.variance import Share, budget
 
 __all__ = [
     "TIERS",

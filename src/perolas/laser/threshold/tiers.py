@@ -35,7 +35,7 @@ from jaxtyping import Array, Float
 from perolas.core import check, units
 from perolas.laser import gain, pump
 from perolas.laser.threshold import medium, modes
-from perolas.laser.threshold.unknowns import TIERS, Question
+from perolas.laser.threshold.question import TIERS, Question
 from perolas.matter import optics
 from perolas.matter.parameters_library import parameter_value
 
@@ -267,7 +267,7 @@ def solve(question: Question, draws: Draws, tier: str = "rate") -> Found:
 
     Args:
         question: what is known.
-        draws: of `perolas.laser.threshold.unknowns.drawn`.
+        draws: of `perolas.laser.threshold.question.drawn`.
         tier: ``"rate"`` or ``"diffusion"``.
 
     Returns:

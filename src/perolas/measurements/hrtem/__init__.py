@@ -6,7 +6,7 @@ Equations of the fit: `model`. Quantities of an estimate, spots counted from the
 moves them all together; angles do not.
 
 `door` makes the image ready, `spots` finds what stands out of the speckle, `bands` cuts the fields around spots out,
-`odds` judges phases and planes (`planes`, `likelihood`), `wave` and `scene` simulate, `words` and `pictures` tell.
+`verdict` judges phases and planes (`planes`, `likelihood`), `wave` and `scene` simulate, `words` and `pictures` tell.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from perolas.matter.parameters_library import parameter_value
 from perolas.measurements.hrtem import bands, pictures, scene
 from perolas.measurements.hrtem.door import Prepared, prepare, ring_of
 from perolas.measurements.hrtem.model import PARAMETERS_USED, REFERENCES, Hrtem, fringes
-from perolas.measurements.hrtem.odds import THRESHOLD, Odds, crystals, default_prior, judge, odds
 from perolas.measurements.hrtem.spots import Search, search
+from perolas.measurements.hrtem.verdict import THRESHOLD, Odds, crystals, default_prior, judge, odds
 from perolas.measurements.hrtem.words import with_story
 
 __all__ = [

@@ -12,8 +12,8 @@ The image around each spot, shifted to zero frequency and cut to a square band, 
 q_j being the middle of the band and e_j the fringes' envelope (where in the image the crystal is, at most 1). Real and
 imaginary part of each point are the channels of this measurement. The speckle of an amorphous support is a circular
 complex normal law in a narrow band, so the noise is normal, white across the band, and its size is read off beside the
-spot. Spacing d_j = 1 / |k_j|. Of the two mirror images of a spot the one is taken that lies anticlockwise of the first
-spot by less than 180 degrees; angles are counted that way.
+spot. Spacing `d_j = 1 / |k_j|`. Of the two mirror images of a spot the one is taken that lies anticlockwise of the
+first spot by less than 180 degrees; angles are counted that way.
 
 Response of a specimen: the spots of its lattice, closer by its strain; contrasts and phases stay.
 

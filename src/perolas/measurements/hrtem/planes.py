@@ -4,7 +4,7 @@
 
 is the Fourier coefficient of the crystal's potential, with f the electron scattering factors of neutral atoms
 (International Tables C, table 4.3.2.2, as gemmi holds them), o occupancies, U isotropic displacements and Omega the
-cell's volume. A plane's visibility is |V_g| over the largest one. A line that a screw axis or glide plane forbids, or
+cell's volume. A plane's visibility is `|V_g|` over the largest one. A line that a screw axis or glide plane forbids, or
 that is weak by chance, shows by double diffraction in crystals of more than a few nanometres; it is given a stated,
 small visibility instead. What the centring of the lattice forbids is no lattice vector and cannot be made so either.
 """
@@ -54,7 +54,7 @@ class Planes:
 
         Args:
             double_diffraction: visibility of what is forbidden or weaker than this.
-            power: of |V_g|; 0 makes all planes alike (forbidden ones too).
+            power: of `|V_g|`; 0 makes all planes alike (forbidden ones too).
         """
         top = float(self.potential_v.max(initial=0.0))
         relative = self.potential_v / top if top > 0 else np.zeros_like(self.potential_v)

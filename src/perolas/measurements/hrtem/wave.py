@@ -9,7 +9,7 @@ the sum running over the zone at right angles to the beam. The lens multiplies i
     T(g) = exp(-i chi) exp(-(pi lambda D g^2)^2 / 2) exp(-(pi alpha (Cs lambda^2 g^3 + z g))^2),
     chi = pi lambda z g^2 + pi Cs lambda^3 g^4 / 2,
 
-z being the defocus (negative: underfocus), D the focal spread, alpha the convergence; the image is |psi'|^2. Partial
+z being the defocus (negative: underfocus), D the focal spread, alpha the convergence; the image is `|psi'|^2`. Partial
 coherence as an envelope of the wave holds while the direct beam is the strongest.
 
 Valid for thin crystals: propagation inside them is left out, so t must stay well below d^2 / lambda (43 nm for 0.29 nm

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from perolas.core.estimate import Estimate
     from perolas.measurements.hrtem.door import Prepared, Ring
-    from perolas.measurements.hrtem.odds import Odds, PhaseOdds
     from perolas.measurements.hrtem.spots import Search
+    from perolas.measurements.hrtem.verdict import Odds, PhaseOdds
 
 _POSSIBLE = 0.02  # share of a phase or plane that is worth naming
 _EXCLUDED = 1e-3

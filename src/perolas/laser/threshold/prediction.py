@@ -15,9 +15,9 @@ from perolas.core.errors import InputError
 from perolas.laser import film, pump, rate
 from perolas.laser.pump import Band
 from perolas.laser.threshold import tiers
-from perolas.laser.threshold.budget import Share, budget
-from perolas.laser.threshold.unknowns import PARAMETERS_USED as _UNKNOWNS_USED
-from perolas.laser.threshold.unknowns import TIERS, Question, drawn, unknowns
+from perolas.laser.threshold.question import PARAMETERS_USED as _UNKNOWNS_USED
+from perolas.laser.threshold.question import TIERS, Question, drawn, unknowns
+from perolas.laser.threshold.variance import Share, budget
 from perolas.laser.threshold_names import QUANTITIES
 from perolas.matter import optics
 from perolas.matter.parameters_library import parameter_value, physical_parameter

@@ -4,13 +4,13 @@ Prior, all of it stated and varied:
 
 - compounds alike, the phases (structures) of one compound alike among themselves, so that listing a third cell of the
   same compound does not make the compound more probable; or weights that the user gives;
-- within a phase, planes by their visibility |V_g| (see `planes`), forbidden lines by that of double diffraction,
+- within a phase, planes by their visibility `|V_g|` (see `planes`), forbidden lines by that of double diffraction,
   between the smallest and the largest spacing that could be seen;
 - a tenth for "none of these": a phase whose planes lie anywhere (those of the candidates, smeared by 20 %);
 - a fifth for spots of one image to come from several crystals of the phase.
 
 Probabilities of phases are given that it is one of the candidates; that it is none of them is a number of its own.
-Sensitivity: the same with all planes alike, with |V_g|^2, with no and with strong double diffraction, with finer
+Sensitivity: the same with all planes alike, with `|V_g|^2`, with no and with strong double diffraction, with finer
 planes. A verdict names a phase, or else a compound, where the odds against the other candidates reach the threshold
 and an unlisted phase is not likely.
 """
@@ -46,7 +46,7 @@ class Prior:
     """What is taken for granted before the image is looked at.
 
     Attributes:
-        power: a plane weighs |V_g| to this power.
+        power: a plane weighs `|V_g|` to this power.
         double_diffraction: visibility of forbidden lines, the strongest plane being 1.
         d_min_nm, d_max_nm: the spacings that can be seen.
         none: prior probability that the phase is not among the candidates.
