@@ -14,7 +14,7 @@ from perolas.core.observation import make_observation
 from perolas.matter.specimen import Specimen
 from perolas.measurements import photocurrent
 from perolas.measurements.photocurrent.model import Photocurrent
-from perolas.measurements.photocurrent.steady import Cell, absorbed_share, steady_current_na
+from perolas.measurements.photocurrent.steady import Cell, absorbed_share, current_share, steady_current_na
 from perolas.measurements.photocurrent.trace import trace_of
 from perolas.measurements.photocurrent.traps import TrapFilling
 
@@ -89,6 +89,18 @@ def test_share_of_the_light_is_thin_and_thick_in_their_limits():
     assert abs(thin[0] / thin[1] / volume - 1) < 0.03
     assert float(absorbed_share(Specimen.from_conversion(0.03), 1e9)) > 0.9
     assert float(absorbed_share(Specimen.of("Cs4PbBr6"), 1e9)) == 0.0
+
+
+def test_current_over_that_of_a_wholly_converted_film_has_its_limits():
+    """Truth: nothing and everything; converted volume over all volume in a thin film, one in an opaque one."""
+    assert current_share(0.0) == 0.0
+    assert current_share(1.0) == pytest.approx(1.0, abs=1e-12)
+    # The salt of the wholly converted film dilutes it too: 120.8 of 120.8 + 3 * 48.0 cm3/mol is CsPbBr3.
+    half = 0.5 * 120.8 / (0.5 * 120.8 + 0.5 * 286.0 + 1.5 * 48.0)
+    assert current_share(0.5, thickness_nm=1e-3) == pytest.approx(half / (120.8 / (120.8 + 3 * 48.0)), rel=0.03)
+    assert current_share(0.5, thickness_nm=1e9) == pytest.approx(1.0, abs=0.01)
+    with pytest.raises(InputError, match="thickness"):
+        current_share(0.5, thickness_nm=0.0)
 
 
 def test_samples_of_the_transformation_are_in_order():

@@ -37,6 +37,7 @@ class Wanted(Table):
         definition: one line.
         phase, medium, shape: names, as the function takes them.
         wavelength, temperature, size, irradiance: quantities, with an error if there is one.
+        converted: share of the lead that is in CsPbBr3.
     """
 
     of: Annotated[str, Field(max_length=60)]
@@ -49,6 +50,7 @@ class Wanted(Table):
     temperature: Stated | From | None = None
     size: Stated | From | None = None
     irradiance: Stated | From | None = None
+    converted: Stated | From | None = None
 
 
 class Optics(Step):
@@ -85,7 +87,7 @@ class Function:
     parameters: tuple[str, ...] = ()
 
 
-ARGUMENT_UNITS = {"wavelength": "nm", "temperature": "K", "size": "nm", "irradiance": "mW/cm^2"}
+ARGUMENT_UNITS = {"wavelength": "nm", "temperature": "K", "size": "nm", "irradiance": "mW/cm^2", "converted": "1"}
 
 
 def _optics(name: str) -> Callable[..., float]:
@@ -122,6 +124,13 @@ def _wavelength(**arguments: Any) -> float:
     from perolas.core import units
 
     return float(units.nm_from_ev(_optics("emission_energy_ev")(**arguments)))
+
+
+def _photocurrent_share(converted_fraction: float, wavelength_nm: float = 365.0) -> float:
+    from perolas.measurements.photocurrent import current_share
+
+    # A slope may look a little beyond the ends.
+    return current_share(min(max(converted_fraction, 0.0), 1.0), wavelength_nm)
 
 
 def _two_photon(**arguments: Any) -> float:
@@ -194,6 +203,15 @@ FUNCTIONS = {
         ("size",),
         ("wavelength",),
         _TWO,
+    ),
+    "photocurrent_share": Function(
+        _photocurrent_share,
+        "1",
+        "steady photocurrent of a film over that of the same film wholly converted",
+        (),
+        ("converted",),
+        ("wavelength",),
+        ("photocurrent.film_thickness", _TABLE[0], "Cs4PbBr6.refractive_index.estimate"),
     ),
     "two_photon_coefficient": Function(
         _optics("two_photon_coefficient_cm_gw"),
@@ -286,7 +304,7 @@ def _quantity(step: str, name: str, wanted: Wanted, look: Look) -> Quantity:
     return Quantity(found.to(wanted.unit or function.unit), text)
 
 
-_SUFFIX = {"wavelength": "nm", "temperature": "k", "size": "nm", "irradiance": "mw_cm2"}
+_SUFFIX = {"wavelength": "nm", "temperature": "k", "size": "nm", "irradiance": "mw_cm2", "converted": "fraction"}
 
 
 def _renamed(stated: Stated, name: str, source: str) -> Number:
@@ -297,7 +315,10 @@ def _renamed(stated: Stated, name: str, source: str) -> Number:
 def _code(step: Optics) -> str:
     """Return lines that do the same without the study engine; they print values, not errors."""
     lines = ["import perolas", "from perolas.core import units", "from perolas.matter import optics"]
-    lines += ["from perolas.matter.optics.edge import absorption_edge_ev", ""]
+    lines += ["from perolas.matter.optics.edge import absorption_edge_ev"]
+    if any(wanted.of == "photocurrent_share" for wanted in step.quantities.values()):
+        lines += ["from perolas.measurements.photocurrent import current_share"]
+    lines += [""]
     for name, wanted in step.quantities.items():
         function = _function(wanted)
         given = [f"{k}={getattr(wanted, k)!r}" for k in function.words if getattr(wanted, k) is not None]
@@ -325,6 +346,7 @@ _TEXTS = {
     "excitation_rate": "optics.excitation_rate_s1({})",
     "two_photon_cross_section": "1e-50 * optics.two_photon_cross_section_gm({})",
     "two_photon_coefficient": "optics.two_photon_coefficient_cm_gw({})",
+    "photocurrent_share": "current_share({})",
 }
 
 

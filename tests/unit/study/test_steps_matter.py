@@ -134,6 +134,7 @@ ARGUMENTS = {
     "temperature_k": 200.0,
     "size_nm": 8.0,
     "irradiance_mw_cm2": 2.0,
+    "converted_fraction": 0.1,
 }
 ERRORS_ONLY = {"CsPbBr3.edge_scatter", "CsPbBr3.absorption_shape_error", "CsPbBr3.absorption_ultraviolet_error"}
 
@@ -154,7 +155,7 @@ def test_optics_names_every_parameter_that_moves_it(name: str) -> None:
 
     at, moving = value(), set()
     for parameter, row in library().items():
-        if parameter.startswith(("CsPbBr3", "Cs4PbBr6")) and parameter not in tables() and row.std:
+        if parameter.startswith(("CsPbBr3", "Cs4PbBr6", "photocurrent")) and parameter not in tables() and row.std:
             with shifted({parameter: 0.1 * row.std}):
                 if value() != at:
                     moving.add(parameter)

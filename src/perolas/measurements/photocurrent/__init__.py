@@ -23,7 +23,13 @@ from perolas.core.parameter import table
 from perolas.measurements.evidence import choose
 from perolas.measurements.photocurrent import transient, words
 from perolas.measurements.photocurrent.model import Photocurrent
-from perolas.measurements.photocurrent.steady import PARAMETERS_USED, Cell, absorbed_share, steady_current_na
+from perolas.measurements.photocurrent.steady import (
+    PARAMETERS_USED,
+    Cell,
+    absorbed_share,
+    current_share,
+    steady_current_na,
+)
 from perolas.measurements.photocurrent.trace import trace_of
 from perolas.measurements.photocurrent.traps import TrapFilling
 
@@ -35,6 +41,7 @@ __all__ = [
     "Photocurrent",
     "TrapFilling",
     "absorbed_share",
+    "current_share",
     "example",
     "fit",
     "simulate",

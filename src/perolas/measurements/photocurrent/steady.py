@@ -28,7 +28,7 @@ from jaxtyping import Array, Float
 from perolas.core import check
 from perolas.matter.ageing_specimen import ratio_of
 from perolas.matter.parameters_library import parameter_value
-from perolas.matter.specimen import PHASES
+from perolas.matter.specimen import PHASES, Specimen
 
 PARAMETERS_USED = (
     "photocurrent.irradiance",
@@ -103,6 +103,28 @@ def absorbed_share(specimen: Any, thickness_nm: float, wavelength_nm: float = 36
     total = jnp.maximum(jnp.sum(weight), 1e-30)
     useful = jnp.sum(weight[jnp.array(_PEROVSKITE)])
     return useful / total * -jnp.expm1(-total * thickness_nm)
+
+
+def current_share(converted: float, wavelength_nm: float = 365.0, thickness_nm: float | None = None) -> float:
+    """Return the steady photocurrent of a film over that of the same film, wholly converted.
+
+    Collection, area, irradiance and losses are those of both and cancel.
+
+    Args:
+        converted: share of the lead that is in CsPbBr3, 0 to 1; the CsBr stays in the film.
+        wavelength_nm: of the light, nm.
+        thickness_nm: of the film, nm; None: of the parameter library.
+
+    Returns:
+        F(converted) / F(1); see the module for F.
+
+    Raises:
+        InputError: a share outside 0 to 1, or a thickness that is not positive.
+    """
+    known = parameter_value("photocurrent.film_thickness") if thickness_nm is None else thickness_nm
+    thickness = check.positive(known, "thickness", "nm")
+    now, whole = (absorbed_share(Specimen.from_conversion(x), thickness, wavelength_nm) for x in (converted, 1.0))
+    return float(now / whole)
 
 
 def steady_current_na(specimen: Any, cell: Cell) -> Float[Array, ""]:
