@@ -16,6 +16,7 @@ _COMMANDS = {
     "run": ("perolas.cli.study", "Run a study: measurements, steps and claims, and write the report."),
     "fit": ("perolas.cli.fit", "Fit one file with one technique."),
     "series": ("perolas.cli.series", "Fit powder patterns of one sample against time, as one batch."),
+    "decays": ("perolas.cli.decays", "Fit decays of several samples together: shared rates, traps or losses."),
     "simulate": ("perolas.cli.simulate", "Simulate a measurement and write it to a file."),
     "recipe": ("perolas.cli.recipe", "Print the balance of a recipe: what is limiting, what it gives, what stays."),
     "transform": ("perolas.cli.transform", "Forecast how Cs4PbBr6 turns into CsPbBr3 in water and light."),

@@ -301,6 +301,7 @@ _MORE = (
     "perolas.study.steps_joint",
     "perolas.study.steps_xrd",
     "perolas.study.steps_spacing",
+    "perolas.study.steps_mechanisms",
 )
 
 
