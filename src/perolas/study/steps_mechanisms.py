@@ -38,9 +38,13 @@ class Mechanisms(Step):
     sigma: float = 3.0
 
 
-def _ns(given: Stated | From, name: str, look: Look) -> float:
+def _ns(given: Stated | From, name: str, look: Look | None = None) -> float:
     try:
-        read = look(given.item) if isinstance(given, From) else expression.read_number(given, name)
+        if isinstance(given, From):
+            assert look is not None
+            read: Any = look(given.item)
+        else:
+            read = expression.read_number(given, name)
         return check.positive(read.to("ns").value, name, "ns")
     except PerolasError as error:
         raise InputError(f'"{name}" must be a time: {one_line(error)}') from None
@@ -110,18 +114,12 @@ def _inputs(step: Mechanisms) -> list[str]:
 
 
 def _code(step: Mechanisms) -> str:
-    def written(given: Any) -> str:
-        if isinstance(given, From):
-            return given.item.replace(".", "_")
-        return repr(expression.read_number(given, "time").to("ns").value)
+    def written(given: Any, name: str) -> str:
+        return given.item.replace(".", "_") if isinstance(given, From) else repr(_ns(given, name))
 
-    return "\n".join(
-        [
-            "from perolas.measurements.trpl.series_power import mechanisms_for",
-            "",
-            f"print(mechanisms_for({written(step.longer)}, {written(step.shorter)}, {step.mean!r}))  # ns",
-        ]
-    )
+    times = f"{written(step.longer, 'longer')}, {written(step.shorter, 'shorter')}"
+    lines = ["from perolas.measurements.trpl.series_power import mechanisms_for", ""]
+    return "\n".join([*lines, f"print(mechanisms_for({times}, {step.mean!r}))  # ns"])
 
 
 def _parameters(step: Mechanisms) -> tuple[str, ...]:
