@@ -16,6 +16,8 @@ from perolas.cli.guard import DONE, FAILED
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from perolas.study.crew import Crew
+
 _COLOURS = {
     "reproduced": "green",
     "differs": "red",
@@ -34,8 +36,12 @@ _COLOURS = {
 @click.option(
     "--data", metavar="DIR", help="folder of the data files  [default: $PEROLAS_DATA, or what the study says]"
 )
+@click.option("--workers", metavar="N", type=int, help="do the items on N processes (extra: scale)")
+@click.option("--scheduler", metavar="ADDRESS", help="or on the workers of a dask scheduler, e.g. tcp://10.0.0.1:8786")
+@click.option("--time-limit", metavar="TIME", help='of each item, e.g. "10 min"; runs on a worker')
+@click.option("--memory-limit", metavar="SIZE", help='of each item, e.g. "4 GB"; runs on a worker')
 @click.option("--json", "as_json", is_flag=True, help="print claims and items as JSON and nothing else")
-def run(study: str, out: str | None, fresh: bool, figures: bool, data: str | None, as_json: bool) -> int:
+def run(study: str, out: str | None, fresh: bool, figures: bool, data: str | None, as_json: bool, **crew: Any) -> int:
     """Run STUDY, a built-in name or a file, and write report.html, claims.json, estimates.json and data/."""
     from perolas.study.run import run as run_study
 
@@ -47,8 +53,11 @@ def run(study: str, out: str | None, fresh: bool, figures: bool, data: str | Non
         where.append(write(result, folder, figures=figures))
         return where[0]
 
+    who = _crew(**crew)
     with _Watch() as watch:
-        result = run_study(study, out, fresh=fresh, figures=figures, data=data, progress=watch.step, report=report)
+        result = run_study(
+            study, out, fresh=fresh, figures=figures, data=data, progress=watch.step, report=report, crew=who
+        )
     failed = [i for i in result["items"] if i["status"] != "done"]
     if as_json:
         shown = {
@@ -62,6 +71,30 @@ def run(study: str, out: str | None, fresh: bool, figures: bool, data: str | Non
     else:
         _show(result, failed, where[0])
     return FAILED if failed else DONE
+
+
+def _crew(workers: int | None, scheduler: str | None, time_limit: str | None, memory_limit: str | None) -> Crew | None:
+    """Return who does the items; None: this process. A limit needs a process that can be ended."""
+    if workers is None and scheduler is None and time_limit is None and memory_limit is None:
+        return None
+    from perolas.core import check, units
+    from perolas.core.errors import InputError
+    from perolas.study.crew import Crew
+    from perolas.study.limits import Limits
+
+    if workers is not None and not 1 <= workers <= 1024:
+        raise InputError(f"The number of workers must lie between 1 and 1024, but is {workers}.")
+    limits = Limits(
+        None if time_limit is None else check.positive(units.convert(time_limit, "s", "--time-limit"), "--time-limit"),
+        None if memory_limit is None else check.positive(_megabytes(memory_limit), "--memory-limit"),
+    )
+    return Crew((workers or 1) if scheduler is None else workers or 0, scheduler, limits)
+
+
+def _megabytes(text: str) -> float:
+    from perolas.core import units
+
+    return units.convert(text.strip().replace("GiB", "gibibyte").replace("MiB", "mebibyte"), "MB", "--memory-limit")
 
 
 class _Watch:

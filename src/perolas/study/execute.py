@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import xarray as xr
 from perolas.core import picture
 from perolas.core.errors import InputError, StepError
 from perolas.measurements import registry
+from perolas.measurements.registry import Technique
 from perolas.study import graph, paths, single, steps, store
 from perolas.study.expression import Number, number
 from perolas.study.parts import independent_parts
@@ -22,6 +23,21 @@ from perolas.study.schema import Measurement, Step, Study
 
 if TYPE_CHECKING:
     from perolas.core.estimate import Estimate
+
+
+Made = tuple[dict[str, Any], dict[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the pieces that a large item is made of; each has an entry of its own in the store.
+
+    Attributes:
+        recipe, compute: as those of a `Job`.
+    """
+
+    recipe: dict[str, Any]
+    compute: Callable[[], Made]
 
 
 @dataclass(frozen=True)
@@ -35,14 +51,18 @@ class Job:
         code: Python lines that reproduce it.
         parameters_used: names of the parameters of the library.
         references: keys of its sources.
+        parts: what is to be done first; an item that has parts is made by `gather` and not by `compute`.
+        gather: makes the item's result out of those of its parts, in their order.
     """
 
     recipe: dict[str, Any]
-    compute: Callable[[], tuple[dict[str, Any], dict[str, bytes]]]
+    compute: Callable[[], Made]
     provenance: dict[str, Any]
     code: str
     parameters_used: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    gather: Callable[[Sequence[store.Entry]], Made] = lambda entries: ({}, {})
 
 
 Results = Mapping[str, store.Entry]
@@ -103,9 +123,14 @@ def _step_job(study: Study, step: Step, done: Results, root: Path | None) -> Job
     measured = kind.measurements(step)
     upstream = {name: done[name].digest for name in [*(used.partition(".")[0] for used in inputs), *measured]}
     fits = [{name: partial(_refit, study.measurements[name], done, root) for name in measured}] if measured else []
+    repeated = kind.repeats(step)
+    redo = [{name: partial(_again, study, study.measurements[name], done, root) for name in repeated}] * bool(repeated)
 
-    def compute() -> tuple[dict[str, Any], dict[str, bytes]]:
-        got = kind.compute(step, lambda name: look(done, name), *contents, *fits)
+    def reading(name: str) -> Number:
+        return look(done, name)
+
+    def compute(*found: list[dict[str, Any]]) -> Made:
+        got = kind.compute(step, reading, *contents, *fits, *redo, *found)
         result = {
             "quantities": {
                 name: {"value": q.number.value, "std": q.number.std, "unit": q.number.unit, "definition": q.definition}
@@ -125,11 +150,30 @@ def _step_job(study: Study, step: Step, done: Results, root: Path | None) -> Job
         "step": step.model_dump(mode="json", exclude={"uses", "assumes"}),
         "upstream": upstream,
         **({"files": hashes} if hashes else {}),
+        **({"repeats": {n: _repeated(study, n, done, root) for n in repeated}} if repeated else {}),
     }
+
+    def part(index: int) -> Part:
+        def one() -> Made:
+            return {"part": kind.part(step, index, reading, *contents, *fits, *redo)}, {}
+
+        # A part depends on the numbers that it is told, not on how many others there are.
+        return Part({**recipe, "step": kind.part_recipe(step, index), "part": index}, one)
+
+    parts = tuple(part(i) for i in range(kind.parts(step)))
     parameters = kind.parameters(step)
     references = tuple(dict.fromkeys([*kind.references(step, *contents), *_sources(parameters)]))
     provenance = {"files": {k: {"file": k, "sha256": v} for k, v in hashes.items()}} if hashes else {}
-    return Job(recipe, compute, provenance, kind.code(step), parameters, references)
+    return Job(
+        recipe,
+        compute,
+        provenance,
+        kind.code(step),
+        parameters,
+        references,
+        parts,
+        lambda entries: compute([e.result["part"] for e in entries]),
+    )
 
 
 def _measurement_job(study: Study, item: Measurement, done: Results, root: Path | None) -> Job:
@@ -163,13 +207,11 @@ def _measurement_job(study: Study, item: Measurement, done: Results, root: Path 
         "upstream": upstream,
     }
 
-    def compute() -> tuple[dict[str, Any], dict[str, bytes]]:
+    def compute() -> Made:
         if own is not None:
             observation = single.read_for(own, technique, options, hints)
         else:
-            taken = {o.name for o in technique.all_options() if o.simulate}
-            virtual = {k: v for k, v in options.items() if k in taken and k != "seed"}
-            observation = technique.load().simulate(_specimen(table), seed=seed, **virtual)
+            observation = _simulated(technique, options, table, seed)
         loaded = single.load_files(technique, {**options, **files}, observation)
         loaded.update({k: _observation(done[v]) for k, v in observed.items()})
         estimate = single.fit_converted(observation, technique, loaded)
@@ -187,6 +229,33 @@ def _measurement_job(study: Study, item: Measurement, done: Results, root: Path 
     }
     references = tuple(dict.fromkeys([*facts.references, *_sources(facts.parameters)]))
     return Job(recipe, compute, provenance, _code(item, table, seed, hints), facts.parameters, references)
+
+
+def _simulated(technique: Technique, options: Mapping[str, Any], table: dict[str, Any] | None, seed: int) -> xr.Dataset:
+    taken = {o.name for o in technique.all_options() if o.simulate}
+    virtual = {k: v for k, v in options.items() if k in taken and k != "seed"}
+    observation: xr.Dataset = technique.load().simulate(_specimen(table), seed=seed, **virtual)
+    return observation
+
+
+def _repeated(study: Study, name: str, done: Results, root: Path | None) -> dict[str, Any]:
+    """Return what decides the repetitions of a simulated measurement, besides their seeds."""
+    recipe = _measurement_job(study, study.measurements[name], done, root).recipe
+    return {k: v for k, v in recipe.items() if k not in ("name", "seed")}
+
+
+def _again(study: Study, item: Measurement, done: Results, root: Path | None, seed: int) -> Estimate:
+    """Simulate a measurement with another seed, and fit it."""
+    technique = registry.technique(item.technique)
+    observed = {k: str(v["measurement"]) for k, v in item.options.items() if graph.references(v)}
+    options = registry.convert_options(technique, {k: v for k, v in item.options.items() if k not in observed})
+    table = None if item.specimen is None else _specimen_table(study.specimens[item.specimen].values, done)
+    observation = _simulated(technique, options, table, seed)
+    files = {o.name for o in technique.all_options() if o.kind in ("file", "path")} & set(options)
+    loaded = {**options, **{k: _file(root, str(options[k])) for k in files}}
+    loaded = single.load_files(technique, loaded, observation)
+    loaded.update({k: _observation(done[v]) for k, v in observed.items()})
+    return single.fit_converted(observation, technique, loaded)
 
 
 def _refit(item: Measurement, done: Results, root: Path | None) -> Estimate:

@@ -80,12 +80,17 @@ def build(study: Study) -> Graph:
             study.refuse(f"step {name}", str(error))
         for used in inputs:
             _check_quantity(study, f"step {name}", used)
-        for measured in kind.measurements(step):
+        for measured in (*kind.measurements(step), *kind.repeats(step)):
             try:
                 check.one_of(measured, study.measurements, "The measurement")
             except InputError as error:
                 study.refuse(f"step {name}", str(error), "measurements")
-        needs[name] = tuple(dict.fromkeys([*(used.split(".")[0] for used in inputs), *kind.measurements(step)]))
+        for measured in kind.repeats(step):
+            if not study.measurements[measured].simulate:
+                study.refuse(f"step {name}", f'"{measured}" is not a simulation, so it cannot be made again.')
+        read = (used.split(".")[0] for used in inputs)
+        again = (n for m in kind.repeats(step) for n in _measurement_needs(study, study.measurements[m]))
+        needs[name] = tuple(dict.fromkeys([*read, *kind.measurements(step), *again]))
     _check_uses(study)
     for claim in study.claims.values():
         for answer in claim.answers:
@@ -242,7 +247,7 @@ def basis(study: Study, answers: list[str]) -> Basis:
             step = study.steps[item]
             kind = steps.kind_of(step)
             trace = kind.trace(step, quantity)
-            todo.extend([*trace.inputs, *kind.measurements(step)])
+            todo.extend([*trace.inputs, *kind.measurements(step), *kind.repeats(step)])
             uses.update(step.uses)
             parameters.update(dict.fromkeys(trace.parameters))
             shaped.update(kind.shaped_by(step))

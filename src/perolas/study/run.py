@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from perolas.core.errors import InputError, PerolasError, one_line
 from perolas.study import claims, execute, graph, paths, schema, store
@@ -20,6 +20,13 @@ Progress = Callable[[str, str, int, int], None]
 Report = Callable[..., Path]
 
 
+class Crew(Protocol):
+    """Who does the items of a run."""
+
+    def do(self, work: Work) -> dict[str, dict[str, Any]]:
+        """Do all items of a run; return what `Work.do` gives of each, by name."""
+
+
 def run(
     study: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
@@ -29,6 +36,7 @@ def run(
     data: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
+    crew: Crew | None = None,
 ) -> dict[str, Any]:
     """Run a study and write its results.
 
@@ -40,6 +48,7 @@ def run(
         data: folder of the data files.
         progress: called with the name of an item, its status, how many are done and how many there are.
         report: writes the report: called with the returned dictionary, the folder, and ``figures=``.
+        crew: who does the items (see `perolas.study.crew`); None: this process, one after the other.
 
     Returns:
         The results, JSON-like: "study", "items", "claims", "versions", "warnings" (see docs/contracts.md).
@@ -55,9 +64,12 @@ def run(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         roles = graph.roles(loaded)
-        work = _Work(loaded, dependencies, store.Store(folder / "store"), root, fresh, progress or _silent)
-        items = [work.do(name) for name in dependencies.order]
-        result = _results(loaded, roles, work, items)
+        work = Work(loaded, dependencies, store.Store(folder / "store"), root, fresh, progress or _silent)
+        if crew is None:
+            found = {name: work.do(name) for name in dependencies.order}
+        else:
+            found = crew.do(work)
+        result = _results(loaded, roles, work, [found[name] for name in dependencies.order])
         _write(folder, result, work)
         if report is not None:
             report(result, folder, figures=figures)
@@ -71,8 +83,14 @@ def _silent(name: str, status: str, done: int, total: int) -> None:
     """Report nothing."""
 
 
-class _Work:
-    """The items of one run: what is done so far, and what could not be."""
+class Work:
+    """The items of one run: what is done so far, and what could not be.
+
+    Attributes:
+        study, dependencies, store, root, fresh, progress: of the run.
+        done: results by item.
+        status: "done", "failed" or "skipped" by item.
+    """
 
     def __init__(
         self, study: Study, dependencies: Graph, kept: store.Store, root: Path | None, fresh: bool, progress: Progress
@@ -86,26 +104,38 @@ class _Work:
         self.done: dict[str, store.Entry] = {}
         self.status: dict[str, str] = {}
 
-    def do(self, name: str) -> dict[str, Any]:
-        """Do one item; return what the report shows of it."""
+    def missing(self, name: str) -> list[str]:
+        """Return what an item needs and did not get."""
+        return [n for n in self.dependencies.needs[name] if self.status[n] != "done"]
+
+    def do(self, name: str, *, error: str | None = None, anew: bool | None = None) -> dict[str, Any]:
+        """Do one item, or take it from the store; return what the report shows of it.
+
+        Args:
+            name: of the item; all that it needs has been done.
+            error: why somebody else could not do it; it is then not tried again.
+            anew: whether to do it whatever the store has; None: as the run says.
+        """
         count, total = len(self.status), len(self.dependencies.order)
         self.progress(name, "running", count, total)
         item = self._header(name)
-        missing = [n for n in self.dependencies.needs[name] if self.status[n] != "done"]
-        if missing:
+        missing = self.missing(name)
+        if error is not None:
+            item.update(status="failed", error=error)
+        elif missing:
             item.update(status="skipped", error=f'It needs "{missing[0]}", which {_became(self.status[missing[0]])}.')
         else:
             try:
-                self._compute(name, item)
+                self._compute(name, item, self.fresh if anew is None else anew)
             except OSError:
                 raise  # the store cannot be written: nothing else would be kept either
-            except PerolasError as error:
-                item.update(status="failed", error=str(error))
-            except Exception as error:
+            except PerolasError as problem:
+                item.update(status="failed", error=str(problem))
+            except Exception as problem:
                 # One item's bug must not cost the others; the log has the traceback.
                 logger.debug("the item %s failed", name, exc_info=True)
-                kind = type(error).__name__
-                item.update(status="failed", error=f"An error inside perolas ({kind}: {one_line(error, 160)}).")
+                kind = type(problem).__name__
+                item.update(status="failed", error=f"An error inside perolas ({kind}: {one_line(problem, 160)}).")
         self.status[name] = item["status"]
         self.progress(name, item["status"], count + 1, total)
         return item
@@ -132,13 +162,14 @@ class _Work:
             "references": [],
         }
 
-    def _compute(self, name: str, item: dict[str, Any]) -> None:
+    def _compute(self, name: str, item: dict[str, Any], anew: bool) -> None:
         job = execute.prepare(self.study, name, self.done, self.root)
         key = self.store.key(job.recipe)
-        entry = None if self.fresh else self.store.get(key)
+        entry = None if anew else self.store.get(key)
         if entry is None:
             about = {"study": self.study.head.id, "item": name, "kind": item["technique"] or item["kind"]}
-            entry = self.store.put(key, *job.compute(), about)
+            made = job.gather([self._part(p, about, anew) for p in job.parts]) if job.parts else job.compute()
+            entry = self.store.put(key, *made, about)
         # From here on only what the store gave back counts, so that a resumed run equals an undisturbed one.
         result = entry.result
         item.update(
@@ -162,12 +193,16 @@ class _Work:
         if outcome != "converged":
             item.update(status="failed", error=f"The fit gave no result: {result['estimate'].get('message', outcome)}")
 
+    def _part(self, part: execute.Part, about: dict[str, Any], anew: bool) -> store.Entry:
+        key = self.store.key(part.recipe)
+        return (None if anew else self.store.get(key)) or self.store.put(key, *part.compute(), about)
+
 
 def _became(status: str) -> str:
     return "failed" if status == "failed" else "was skipped"
 
 
-def _results(study: Study, roles: dict[str, str | None], work: _Work, items: list[dict[str, Any]]) -> dict[str, Any]:
+def _results(study: Study, roles: dict[str, str | None], work: Work, items: list[dict[str, Any]]) -> dict[str, Any]:
     good = {name: entry for name, entry in work.done.items() if work.status[name] == "done"}
     records = []
     for claim in study.claims.values():
@@ -187,14 +222,14 @@ def _results(study: Study, roles: dict[str, str | None], work: _Work, items: lis
     return result
 
 
-def _answer(quantity: str, good: dict[str, store.Entry], work: _Work) -> Any:
+def _answer(quantity: str, good: dict[str, store.Entry], work: Work) -> Any:
     item = quantity.partition(".")[0]
     if work.status[item] != "done":
         raise InputError(f'"{item}" {_became(work.status[item])}.')
     return execute.look(good, quantity)
 
 
-def _write(folder: Path, result: dict[str, Any], work: _Work) -> None:
+def _write(folder: Path, result: dict[str, Any], work: Work) -> None:
     """Write the files of a study, each whole or not at all."""
     for item in result["items"]:
         for key, file in (("dataset", "data.nc"), ("observation", "observed.nc")):

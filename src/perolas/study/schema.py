@@ -213,6 +213,10 @@ class Study:
         """The names of all items, in the order of the file: measurements first, then steps."""
         return [*self.measurements, *self.steps]
 
+    def kind_of(self, name: str) -> str:
+        """Return the technique of a measurement or the kind of a step."""
+        return self.measurements[name].technique if name in self.measurements else self.steps[name].kind
+
     def refuse(self, what: str, message: str, *key: str | int) -> NoReturn:
         """Raise an InputError that names the file and the line of `what`, e.g. ``"claim laser.threshold"``."""
         line = self._lines.of((*self._places.get(what, ()), *key))

@@ -87,7 +87,14 @@ class StepKind:
         files: the relative paths of the files that it reads, beside the study file or in the folder of data files.
         references: keys of further sources, for what it uses outside the parameter library; takes files as `compute`.
         measurements: the measurements whose data it reads; `compute` gets their fits, name -> a function that repeats
-            one, as its last argument.
+            one, as a further argument.
+        repeats: the simulated measurements that it makes again with other seeds; `compute` and `part` get name -> a
+            function of a seed that gives an estimate, as a further argument.
+        parts: into how many pieces it falls, which may be done apart, each kept in the store; 0: none.
+        part: does one of them: step, its index, and what `compute` takes; gives JSON-like data. `compute` gets the
+            list of what the parts gave as its last argument.
+        part_recipe: what of the step's own keys decides a part, JSON-like; a part that a longer ensemble shares with
+            a shorter one is then done once.
     """
 
     name: str
@@ -103,6 +110,10 @@ class StepKind:
     files: Callable[[Any], tuple[str, ...]] = lambda step: ()
     references: Callable[..., tuple[str, ...]] = lambda step, files=None: ()
     measurements: Callable[[Any], tuple[str, ...]] = lambda step: ()
+    repeats: Callable[[Any], tuple[str, ...]] = lambda step: ()
+    parts: Callable[[Any], int] = lambda step: 0
+    part: Callable[..., dict[str, Any]] = lambda step, index, *given: {}
+    part_recipe: Callable[[Any, int], Any] = lambda step, index: step.model_dump(mode="json")
 
 
 class Known(Table):
@@ -302,6 +313,7 @@ _MORE = (
     "perolas.study.steps_xrd",
     "perolas.study.steps_spacing",
     "perolas.study.steps_mechanisms",
+    "perolas.study.steps_ensemble",
 )
 
 

@@ -14,7 +14,7 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -95,6 +95,33 @@ def _x64() -> bool:
     return os.environ.get("JAX_ENABLE_X64", "1").lower() in ("1", "true", "on", "yes")
 
 
+class Files(Mapping[str, bytes]):
+    """The files of an entry: read, and held against their hash, when they are asked for and not before.
+
+    A study of thousands of measurements keeps all its entries at hand; their data stay on the disk.
+    """
+
+    def __init__(self, folder: Path, hashes: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._hashes = dict(hashes)
+
+    def __getitem__(self, name: str) -> bytes:
+        """Return the content of a file; raises OSError where it is no longer what it was."""
+        wanted = self._hashes[name]
+        data = (self._folder / name).read_bytes()
+        if sha256(data) != wanted:
+            raise OSError(f"the entry {self._folder.name[:12]} of the store changed while it was read")
+        return data
+
+    def __iter__(self) -> Iterator[str]:
+        """Return an iterator over the names."""
+        return iter(self._hashes)
+
+    def __len__(self) -> int:
+        """Return how many files there are."""
+        return len(self._hashes)
+
+
 @dataclass(frozen=True)
 class Entry:
     """A result out of the store.
@@ -135,8 +162,9 @@ class Store:
             digest = files.pop("checksum").decode("ascii").strip()
             if digest != _digest(files):
                 return None
+            result = json.loads(files.pop("result.json"))
             files.pop("about.json", None)
-            return Entry(key, json.loads(files.pop("result.json")), files, digest)
+            return Entry(key, result, Files(folder, {name: sha256(data) for name, data in files.items()}), digest)
         except (OSError, KeyError, ValueError):
             return None
 
