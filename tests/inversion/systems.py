@@ -70,6 +70,7 @@ TEM = ("number",)
 HRTEM = ("amplitude",)
 
 STABILITY = ("scale", "background")
+PL = ("area", "background")
 
 
 def _photocurrent(counts: float) -> Any:
@@ -129,4 +130,6 @@ SYSTEMS = {
         _scale("stability", STABILITY),
         _wrong("stability", STABILITY, lambda m: replace(m, stretch=jnp.asarray(2.0))),
     ),
+    # Wrong: the sample absorbs its own light, which the model has but does not fit by default.
+    "pl": System("pl", _scale("pl", PL), _wrong("pl", PL, lambda m: replace(m, optical_depth=jnp.asarray(3.0)))),
 }

@@ -2,10 +2,9 @@ r"""Spectra between wavelength and energy: the axis, the intensities and their v
 
 The photons between two wavelengths are those between the two energies, so a spectrum per nm becomes one per eV by
 :math:`|d\lambda / dE| = hc / E^2 = \lambda^2 / hc`, and its variance by the square of that. Points alone do not
-say what lies between them;
-so that the integral stays exactly what it is, each point stands for its cell, whose ends lie half way to
-its neighbours *in wavelength*, and the Jacobian is that cell's width in nm over its width in eV. For fine sampling it
-is the derivative; the cells are carried along, so that going back gives the spectrum one came from.
+say what lies between them; so that the integral stays exactly what it is, each point stands for its cell, whose ends
+lie half way to its neighbours *in wavelength*, and the Jacobian is that cell's width in nm over its width in eV. For
+fine sampling it is the derivative; the cells are carried along, so that going back gives the spectrum one came from.
 """
 
 from __future__ import annotations
@@ -65,8 +64,8 @@ def convert_axis(observation: xr.Dataset) -> xr.Dataset:
     """Return a spectrum per nm as one per eV, or the other way, with intensities and variances.
 
     Args:
-        observation: a spectrum on ``wavelength_nm`` or ``energy_ev``; counts lose their Poisson law (a scaled count is
-            none), so that without a variance they get that of their counts, at least one.
+        observation: a spectrum on ``wavelength_nm`` or ``energy_ev``; counts become "counts nm/eV", whose variance is
+            that of the counts (at least one) times the square of the factor, and become counts again on the way back.
 
     Returns:
         The spectrum on the other axis, in the order of the points; its integral is the same.
@@ -76,22 +75,24 @@ def convert_axis(observation: xr.Dataset) -> xr.Dataset:
     """
     name = axis_of(observation)
     factor = jacobian(observation)
-    signal = np.asarray(observation["signal"].values, dtype=np.float64)
+    signal = np.asarray(observation["signal"].values, dtype=np.float64) * factor
     units = str(observation["signal"].attrs["units"])
-    variance = observation["variance"].values if "variance" in observation else None
+    variance = observation["variance"].values * factor**2 if "variance" in observation else None
     if variance is None and units == "counts":
-        variance = np.maximum(signal, 1.0)
+        variance = np.maximum(observation["signal"].values, 1.0) * factor**2
     other = _OTHER[name]
     back = f" {_UNIT[other]}/{_UNIT[name]}"
     new = units[: -len(back)] if units.endswith(back) else f"{units} {_UNIT[name]}/{_UNIT[other]}"
+    if new == "counts":
+        whole = np.round(signal)
+        if np.all(np.abs(signal - whole) <= 1e-6 * np.maximum(np.abs(whole), 1.0)) and np.all(whole >= 0):
+            signal, variance = whole, None  # what was counted knows its variance itself
+        else:
+            new = "arb"
     attrs = {k: v for k, v in observation.attrs.items() if k != "conditions"}
     made = make_observation(
-        signal * factor,
-        other,
-        HC_EV_NM / np.asarray(observation[name].values, dtype=np.float64),
-        units=new if new != "counts" else "arb",
-        variance=None if variance is None else variance * factor**2,
-        **attrs,
-    )
+        signal, other, HC_EV_NM / np.asarray(observation[name].values, dtype=np.float64), units=new,
+        variance=variance, **attrs,
+    )  # fmt: skip
     made.attrs["conditions"] = observation.attrs.get("conditions", "{}")
     return made
