@@ -43,6 +43,8 @@ class AbstractMeasurement(eqx.Module):
         technique: its name in the registry.
         axis_name: name of the signal's axis, one of `perolas.core.observation.AXIS_UNITS`.
         response_sets: names of the parameters that `respond` decides; they are not free when there is a state.
+        law_priors: name -> (mean, standard deviation) of parameters that stand for what the response's own laws leave
+            open; whoever fits a state varies them with this prior, unless told otherwise.
         keeps_total: fields whose sum `respond` keeps and only shares out: how much there is belongs to the instrument.
         derived_table: name -> `Derived`, for every key that `derived` may return.
     """
@@ -55,6 +57,7 @@ class AbstractMeasurement(eqx.Module):
 
     signal_unit: ClassVar[str] = "counts"
     keeps_total: ClassVar[tuple[str, ...]] = ()
+    law_priors: ClassVar[dict[str, tuple[float, float]]] = {}
 
     @property
     @abstractmethod

@@ -63,7 +63,9 @@ def informations(
             raise InputError(f'"{name}" is a batch; take one of it with .element(i) first.')
         member = with_known_noise(estimate.fitted()[0], estimate)
         joint = Joint.of({name: member}, specimen, names)
-        fisher, free = fisher_of(joint, [*names, *own_names(name, member, estimate)])
+        known = {f"{name}_{n}": std for n, (_, std) in member.law_priors.items()}
+        fisher, free = fisher_of(joint, [*names, *own_names(name, member, estimate), *known])
+        fisher = fisher + np.diag([known.get(n, math.inf) ** -2.0 for n in free])
         found[name] = _without_nuisances(fisher, [free.index(n) for n in names])
     return names, found
 

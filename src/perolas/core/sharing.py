@@ -131,7 +131,8 @@ def join(
         specimen: what it is thought to be; its values are the guess.
         varied: names of the specimen's parameters that the fit varies.
         prior: name -> (mean, standard deviation) of a normal prior; an instrument's parameter that is named here is
-            varied too, such as ``"tem_magnification"``.
+            varied too, such as ``"tem_magnification"``. What a measurement's own laws leave open (`law_priors`) is
+            varied with its prior in any case.
         throw: raise if the fit fails; False: failure is the estimate's `result`.
 
     Returns:
@@ -145,6 +146,7 @@ def join(
     if len(alone) < 2:
         raise InputError("A joint inversion takes at least two measurements.")
     members: dict[str, AbstractMeasurement] = {}
+    known: dict[str, tuple[float, float]] = {}
     kept: list[str] = []
     chosen = expand(varied, slots(specimen, "state"))
     if not chosen:
@@ -155,9 +157,11 @@ def join(
         member, _ = estimate.fitted()
         members[name] = with_known_noise(member, estimate)
         kept += own_names(name, member, estimate)
+        known |= {f"{name}_{n}": each for n, each in member.law_priors.items()}
+    known |= prior or {}
     joint = Joint.of(members, specimen, chosen)
-    kept += expand([n for n in prior or {} if n not in kept], slots(joint, "measurement"))
-    found = invert(joint, together([e.signal for e in alone.values()]), free=[*chosen, *kept], prior=prior, throw=throw)
+    kept += expand([n for n in known if n not in kept], slots(joint, "measurement"))
+    found = invert(joint, together([e.signal for e in alone.values()]), free=[*chosen, *kept], prior=known, throw=throw)
     agreement = _agreement(found, alone, members)
     table = {
         s.parameter: {"std": s.std, "shares": s.shares, "std_without": s.std_without} for s in shares(found, chosen)
@@ -220,8 +224,10 @@ def _agreement(
 ) -> dict[str, float]:
     """Compare the joint fit with the fits alone by their likelihoods."""
     apart = sum(float(m.noise.log_likelihood(jnp.asarray(alone[n].signal), m.expected())) for n, m in members.items())
-    worse = 2.0 * (apart - float(found.log_likelihood))
-    freedom = max(sum(e.n_free for e in alone.values()) - found.n_free, 1)
+    told = found.problem.prior_cost(jnp.asarray(found.values[: found.n_free]))  # a prior is one more measured value
+    worse = 2.0 * (apart - float(found.log_likelihood) + float(told))
+    priors = int(np.count_nonzero(np.asarray(found.problem.prior_precision)))
+    freedom = max(sum(e.n_free for e in alone.values()) + priors - found.n_free, 1)
     return {"deviance": worse, "freedom": freedom, "probability": float(chi2.sf(max(worse, 0.0), freedom))}
 
 
