@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ _AHEAD = 6  # pieces of work at each worker: enough that none waits for the next
 _MOST_TRIES = 8  # deaths of workers in the hands of one piece of work, until it is to blame
 _RECONNECT_S = 300.0
 _COUNT_S = 5.0
+_ADDRESS = r"((tcp|tls|ws|wss|ucx)://)?[\w.\-\[\]:]+:\d{1,5}"
 Piece = tuple[str, int | None]
 
 
@@ -52,6 +54,10 @@ class Crew:
         """Refuse what makes no crew."""
         if (self.workers > 0) == (self.scheduler is not None):
             raise InputError("Give either a number of workers (at least 1) or the address of a scheduler.")
+        if self.scheduler is not None and not re.fullmatch(_ADDRESS, self.scheduler):
+            raise InputError(
+                f'"{one_line(self.scheduler, 80)}" is not the address of a scheduler, such as tcp://10.0.0.1:8786.'
+            )
 
     def do(self, todo: Work) -> dict[str, dict[str, Any]]:
         """Do all items of a run; return what the report shows of each, by name.
