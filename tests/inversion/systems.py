@@ -124,6 +124,13 @@ SYSTEMS = {
     "photocurrent": System(
         "photocurrent", _photocurrent, lambda counts: replace(_photocurrent(counts), fading=jnp.asarray(0.01))
     ),
+    # Wrong: one line of caesium is twice as strong as its factor says.
+    "composition": System(
+        "composition",
+        _scale("composition", ("amount",)),
+        _wrong("composition", ("amount",), lambda m: replace(m, correction=m.correction.at[1].set(0.7))),
+        free=("amount", "correction_Br_3p"),
+    ),
     # Wrong: the course is stretched in time, which the model has but does not fit by default.
     "stability": System(
         "stability",

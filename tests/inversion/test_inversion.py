@@ -159,7 +159,7 @@ def test_what_cannot_be_determined_is_named(name):
     signal = simulate(measurement, seed=4)
     # An observation in which nothing depends on the first vector parameter's last element: its strength is zero.
     problem, _ = pose(measurement, signal, free=system.free, fix=system.fix)
-    strength = [s for s in problem.free if s.field in ("amplitude", "area", "scale", "number")][-1]
+    strength = [s for s in problem.free if s.field in ("amplitude", "area", "scale", "number", "amount")][-1]
     dark = write_slots(measurement, {strength: jnp.asarray(0.0)})
     estimate = invert(dark, simulate(dark, seed=4), free=system.free, fix=(*system.fix, strength.name), throw=False)
     assert estimate.undetermined

@@ -40,6 +40,7 @@ AXIS_UNITS = {
     "area_um2": "um^2",
     "edge_nm": "nm",
     "channel": "1",
+    "line": "1",
 }
 
 

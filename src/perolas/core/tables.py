@@ -40,7 +40,8 @@ def estimate_text(estimate: Estimate) -> str:
         good = int((estimate.result == "converged").sum())
         return f"{estimate.technique}: {estimate.batch_shape[0]} fits, {good} converged; see .element(i)"
     chi2 = float(estimate.chi2_reduced)
-    quality = f"reduced chi-square {chi2:.3f}" if math.isfinite(chi2) else "noise taken from the residuals"
+    silent = "noise taken from the residuals" if estimate.scale_is_estimated else "nothing left to test the fit with"
+    quality = f"reduced chi-square {chi2:.3f}" if math.isfinite(chi2) else silent
     lines = [
         f"{estimate.technique}: {estimate.result} after {int(estimate.steps)} steps, {estimate.n_points} points, "
         f"{estimate.n_free} free parameters, {quality}"

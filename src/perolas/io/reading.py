@@ -19,6 +19,7 @@ from perolas.io import (
     diffraction,
     diffraction_raw,
     electrical,
+    elements,
     horiba,
     images,
     picoquant,
@@ -77,6 +78,8 @@ def read(
             return electrical.read_trace(
                 path, axis, technique=technique, columns=columns, channel=channel, max_bytes=max_bytes
             )
+        if axis in elements.AXES and region is None and scale is None:
+            return elements.read_elements(path, technique=technique, columns=columns, max_bytes=max_bytes)
         source, kind, found = _load(path, technique, axis, units, columns, max_bytes, scale, channel)
         if isinstance(found, xr.Dataset):
             return found

@@ -20,12 +20,26 @@ from typing import Any
 
 from perolas.core import check, units
 from perolas.core.errors import InputError, one_line
-from perolas.measurements.entries import emission, hrtem, peaks, photocurrent, pl, stability, tem, trpl, xps, xrd
+from perolas.measurements.entries import (
+    composition,
+    emission,
+    hrtem,
+    peaks,
+    photocurrent,
+    pl,
+    stability,
+    tem,
+    trpl,
+    xps,
+    xrd,
+)
 from perolas.measurements.technique import COMMON, Option, Technique
 
 __all__ = ["COMMON", "Option", "Technique", "convert_options", "technique", "techniques"]
 
-_BUILT_IN = tuple(module.ENTRY for module in (trpl, xps, peaks, xrd, emission, tem, hrtem, photocurrent, stability, pl))
+_BUILT_IN = tuple(
+    module.ENTRY for module in (trpl, xps, peaks, xrd, emission, tem, hrtem, photocurrent, stability, pl, composition)
+)
 
 
 @cache
