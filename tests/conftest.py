@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import platformdirs
 import pytest
+
+from perolas.core.compiled import make_room
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,21 +38,11 @@ def absent(what: str, reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-# Each compiled function takes several memory mappings, of which Linux grants a process 65,530; beyond, jax crashes.
-_MOST_MAPPINGS = 25_000
-
-
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True)
 def _room_for_compiled_code() -> Iterator[None]:
-    """Forget compiled functions between modules when they have become many; what is on disk stays."""
+    """Forget compiled functions between tests when they have become many."""
     yield
-    try:
-        mappings = Path("/proc/self/maps").read_bytes().count(b"\n")
-    except OSError:
-        return
-    if mappings > _MOST_MAPPINGS and "jax" in sys.modules:
-        sys.modules["jax"].clear_caches()
-        gc.collect()
+    make_room()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from perolas.core import compiled
 from perolas.core.errors import InputError, PerolasError, one_line
 from perolas.study import claims, execute, graph, paths, schema, store
 from perolas.study.graph import Graph
@@ -138,6 +139,7 @@ class Work:
                 item.update(status="failed", error=f"An error inside perolas ({kind}: {one_line(problem, 160)}).")
         self.status[name] = item["status"]
         self.progress(name, item["status"], count + 1, total)
+        compiled.make_room()
         return item
 
     def _header(self, name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from perolas.core import compiled
 from perolas.core.errors import InputError, PerolasError, one_line
 from perolas.study import execute, lease, schema, store
 from perolas.study.limits import Limits, Watch
@@ -105,6 +106,7 @@ def work(order: Mapping[str, Any]) -> dict[str, Any]:
         with held, Watch(Limits(asked.time_s, asked.memory_mb), lambda said: _remember(over, said)):
             if kept.get(asked.key) is None:
                 _compute(asked, kept)
+        compiled.make_room()
         return {"status": "done", "error": None}
     except OSError as error:
         return _failed(f"The results cannot be written or read: {one_line(error.strerror or error)}.")

@@ -160,23 +160,23 @@ def _inside(envelope: NDArray[np.float64], variance: NDArray[np.float64]) -> NDA
 
 
 def rims(bands: Bands, fitted: Hrtem) -> NDArray[np.float64]:
-    """Return the length of fringes along k for each spot, nm, shape (s,): infinite where they end nowhere inside.
+    """Return the length of fringes along k for each spot, nm, shape (s,): infinite where none ends inside.
 
     Args:
         bands: the fields.
         fitted: what `start` made of them.
     """
     variance = np.asarray(fitted.noise.variance).reshape(len(bands.field), 2, *bands.field.shape[1:])[:, 0]  # type: ignore[attr-defined]
-    lengths = np.full(len(bands.field), np.inf)
+    lengths, filled = np.full(len(bands.field), np.inf), np.zeros(len(bands.field), dtype=bool)
     for j in range(len(lengths)):
         inside = variance[j] < variance[j].min() * math.sqrt(_FAR)
         usable = bands.variance[j] < bands.variance[j].min() * math.sqrt(_FAR)
-        if inside.sum() > _FILLED * usable.sum():
-            continue
+        filled[j] = inside.sum() > _FILLED * usable.sum()
         k = bands.middle_per_nm[j] / np.linalg.norm(bands.middle_per_nm[j])
         at = (k[0] * bands.x_nm[None, :] + k[1] * bands.y_nm[:, None])[inside]
         lengths[j] = math.sqrt(12.0) * float(np.std(at)) + abs(bands.x_nm[1] - bands.x_nm[0])
-    return lengths
+    # Where one set of fringes is seen to end, the crystal ends: the others only hide it, smeared by the lens.
+    return np.full(len(lengths), np.inf) if filled.all() else lengths
 
 
 def _best_shift(
