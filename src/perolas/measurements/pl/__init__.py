@@ -43,6 +43,7 @@ PARAMETERS_USED = (
     "CsPbBr3.gap_rise_77_300",
     "CsPbBr3.emission_energy_300k",
     "CsPbBr3.linewidth_law_error",
+    "CsPbBr3.confinement_law_error",
     "CsPbBr3.radiative_rate",
     "CsPbBr3.detrapping_rate",
     "emission.narrowest_band",

@@ -176,7 +176,7 @@ def emission_terms(temperature_k: float = _REFERENCE_K, size_nm: float = 20.0) -
         Term("thermal expansion", share.value * rise, expansion_std, (*thermal, share.name)),
         Term("phonons", (1.0 - share.value) * rise, phonons_std, (*thermal, share.name)),
         Term("confinement", confinement(), confinement_std, confined),
-        Term("emission", total, law_std_ev(temperature_k), ENERGY_PARAMETERS),
+        Term("emission", total, law_std_ev(temperature_k, size_nm), ENERGY_PARAMETERS),
     )
 
 
@@ -189,14 +189,16 @@ def _std_of(value: Any, names: tuple[str, ...]) -> float:
     return math.sqrt(squares)
 
 
-def law_std_ev(temperature_k: float = _REFERENCE_K) -> float:
+def law_std_ev(temperature_k: float = _REFERENCE_K, size_nm: float = 20.0) -> float:
     """Return the standard error of the emission energy that the law gives for a size, eV.
 
-    That of the emission of 20 nm crystals at 300 K, which is better known than the bulk gap, with the share of the
-    error of the gap's rise from 77 K that belongs to this temperature.
+    That of the emission of 20 nm crystals at 300 K, which is better known than the bulk gap; the share of the error of
+    the gap's rise from 77 K that belongs to this temperature; and, for small crystals, that of the law of confinement
+    between its two limits.
 
     Args:
         temperature_k: temperature, K.
+        size_nm: edge length, nm.
 
     Returns:
         The error, eV.
@@ -204,7 +206,9 @@ def law_std_ev(temperature_k: float = _REFERENCE_K) -> float:
     warm, cold = (float(optics.band_gap_ev("CsPbBr3", t)) for t in (_REFERENCE_K, 77.0))
     rise = physical_parameter("CsPbBr3.gap_rise_77_300").std / 1e3
     share = (float(optics.band_gap_ev("CsPbBr3", temperature_k)) - warm) / (cold - warm)
-    return math.hypot(physical_parameter("CsPbBr3.emission_energy_300k").std, rise * share)
+    strong = 1.0 / (1.0 + (size_nm / (2.0 * parameter_value("CsPbBr3.exciton_bohr_radius"))) ** 4)
+    between = 4.0 * strong * (1.0 - strong) * parameter_value("CsPbBr3.confinement_law_error") / 1e3
+    return math.hypot(physical_parameter("CsPbBr3.emission_energy_300k").std, rise * share, between)
 
 
 def derivation(temperature_k: float = _REFERENCE_K, size_nm: float = 20.0) -> str:
@@ -229,7 +233,7 @@ def derivation(temperature_k: float = _REFERENCE_K, size_nm: float = 20.0) -> st
     lines.append("from")
     for name in dict.fromkeys(n for term in terms for n in term.parameters):
         lines.append("  " + _line(physical_parameter(name)))
-    ruling = ("CsPbBr3.emission_energy_300k", "CsPbBr3.gap_rise_77_300")
+    ruling = ("CsPbBr3.emission_energy_300k", "CsPbBr3.gap_rise_77_300", "CsPbBr3.confinement_law_error")
     lines.append("The error of the sum is that of")
     lines += ["  " + _line(physical_parameter(name)) for name in ruling]
     return "\n".join(lines)

@@ -116,7 +116,7 @@ def narrow_lines(points: Points) -> list[Line]:
     if y.size < _FEWEST or step > limit / 3.0:
         return []
     span = min(2 * int(4.0 * limit / step) + 1, (y.size // 2) * 2 - 1)
-    ground = median_filter(y, max(span, 3), mode="nearest")
+    ground = median_filter(y, max(span, 3), mode="reflect")
     rest = y - ground
     noise = _local_noise(y, rest)
     floor = np.array([rest.min()])  # so that a line cut by the end of the axis has two sides as well

@@ -134,6 +134,8 @@ def with_doubts(found: Estimate, lines: list[Line], *, beneath: bool) -> Estimat
             "The band is as wide as the window: background and band cannot be told apart, and a lamp, a detector's "
             "sensitivity or scattered light would look the same."
         )
+    if "optical_depth" in found.names:
+        notes.append("The optical depth rests on the Stokes shift and Urbach energy held (free or guess them).")
     if float(model.optical_depth) == 0 and found.fixed.get("optical_depth") is not None:
         notes.append("Self-absorption is not in the fit; it shifts centre and area of dense samples (optical_depth).")
     extra = {**found.extra, "is_emission": emission}
@@ -166,13 +168,14 @@ def with_size(found: Estimate, temperature_k: float) -> Estimate:
         return float(np.exp(np.interp(-wanted, -energy, np.log(grid))))
 
     size = at(centre.value)
+    error = math.hypot(centre.std, law_std_ev(temperature_k, size))
     slope = abs(float(jax.grad(lambda s: optics.confinement_ev(s))(size)))
     std = error / slope
     low, high = at(centre.value + 2 * error), at(centre.value - 2 * error)
     if std < size / 4 and energy[-1] < centre.value - error and high < 2.0 * size:
         text = (
             "edge length that confinement gives, if this is CsPbBr3 at the stated temperature "
-            f"({low:.1f} to {high:.1f} nm at 95 %; the law itself is good to some 20 meV below 6 nm)"
+            f"({low:.1f} to {high:.1f} nm at 95 %); volume-weighted"
         )
         return dataclasses.replace(found, added={**found.added, "size": Quantity(size, std, "nm", text)})
     width = found["fwhm"].value
