@@ -29,21 +29,44 @@ _COLOURS = {
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", required=False)
 @click.option("--out", metavar="DIR", help="folder of the results  [default: perolas-out/<id of the study>]")
 @click.option("--fresh", is_flag=True, help="do everything anew, whatever the store holds")
 @click.option("--figures", is_flag=True, help="also write each figure as PNG")
 @click.option(
     "--data", metavar="DIR", help="folder of the data files  [default: $PEROLAS_DATA, or what the study says]"
 )
+@click.option(
+    "--locked", metavar="REPORT", help="make a run again: its report.html, lock.json or folder; say what changed"
+)
 @click.option("--workers", metavar="N", type=int, help="do the items on N processes (extra: scale)")
 @click.option("--scheduler", metavar="ADDRESS", help="or on the workers of a dask scheduler, e.g. tcp://10.0.0.1:8786")
 @click.option("--time-limit", metavar="TIME", help='of each item, e.g. "10 min"; runs on a worker')
 @click.option("--memory-limit", metavar="SIZE", help='of each item, e.g. "4 GB"; runs on a worker')
 @click.option("--json", "as_json", is_flag=True, help="print claims and items as JSON and nothing else")
-def run(study: str, out: str | None, fresh: bool, figures: bool, data: str | None, as_json: bool, **crew: Any) -> int:
+def run(
+    study: str | None,
+    out: str | None,
+    fresh: bool,
+    figures: bool,
+    data: str | None,
+    locked: str | None,
+    as_json: bool,
+    **crew: Any,
+) -> int:
     """Run STUDY, a built-in name or a file, and write report.html, claims.json, estimates.json and data/."""
     from perolas.study.run import run as run_study
+
+    if (study is None) == (locked is None):
+        raise click.UsageError("Give a study, or the report of a run with --locked, but not both.")
+    before: dict[str, Any] | None = None
+    if locked is not None:
+        from perolas.study import lock
+
+        before = lock.load(locked)
+        folder = Path(out or f"perolas-out/{_plain_name(before)}-again")
+        study, out, fresh = str(lock.unpack(before, folder / "study")), str(folder), True
+    assert study is not None
 
     where: list[Path] = []
 
@@ -59,6 +82,8 @@ def run(study: str, out: str | None, fresh: bool, figures: bool, data: str | Non
             study, out, fresh=fresh, figures=figures, data=data, progress=watch.step, report=report, crew=who
         )
     failed = [i for i in result["items"] if i["status"] != "done"]
+    if before is not None:
+        return _compared(before, result, where[0], as_json)
     if as_json:
         shown = {
             "study": result["study"],
@@ -71,6 +96,31 @@ def run(study: str, out: str | None, fresh: bool, figures: bool, data: str | Non
     else:
         _show(result, failed, where[0])
     return FAILED if failed else DONE
+
+
+def _plain_name(locked: dict[str, Any]) -> str:
+    import re
+
+    return re.sub(r"[^A-Za-z0-9_-]", "_", str(locked.get("name", "study")))[:80] or "study"
+
+
+def _compared(before: dict[str, Any], result: dict[str, Any], report: Path, as_json: bool) -> int:
+    """Say what changed since a locked run; a changed result is a failure."""
+    from perolas.study import lock
+
+    made, came = lock.compare(before, result["lock"])
+    if as_json:
+        told = {"made_of": made, "results": came, "report": str(report)}
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False))
+        return FAILED if came else DONE
+    for sentence in made:
+        click.echo(f"made of: {sentence}")
+    for sentence in came:
+        click.echo(f"result:  {sentence}")
+    same = f"all {len(before['items'])} results and {len(before['claims'])} verdicts are the same"
+    click.echo(f"{len(came)} results changed" if came else same)
+    click.echo(f"report: {report}")
+    return FAILED if came else DONE
 
 
 def _crew(workers: int | None, scheduler: str | None, time_limit: str | None, memory_limit: str | None) -> Crew | None:

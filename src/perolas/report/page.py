@@ -78,6 +78,7 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
         style=_asset("style.css"),
         scripts=scripts,
         policy=_policy(scripts),
+        lock=run.get("lock"),
         json=_json,
     )
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from perolas.core import compiled
 from perolas.core.errors import InputError, PerolasError, one_line
-from perolas.study import claims, execute, graph, paths, schema, store
+from perolas.study import claims, execute, graph, lock, paths, schema, store
 from perolas.study.graph import Graph
 from perolas.study.schema import Study
 
@@ -52,7 +52,7 @@ def run(
         crew: who does the items (see `perolas.study.crew`); None: this process, one after the other.
 
     Returns:
-        The results, JSON-like: "study", "items", "claims", "versions", "warnings" (see docs/contracts.md).
+        The results, JSON-like: "study", "items", "claims", "versions", "warnings", "lock" (see docs/contracts.md).
 
     Raises:
         InputError: the study cannot be used; the sentence names the line.
@@ -71,6 +71,7 @@ def run(
         else:
             found = crew.do(work)
         result = _results(loaded, roles, work, [found[name] for name in dependencies.order])
+        result["lock"] = lock.make(loaded, root, result["items"], result["claims"])
         _write(folder, result, work)
         if report is not None:
             report(result, folder, figures=figures)
@@ -247,6 +248,6 @@ def _write(folder: Path, result: dict[str, Any], work: Work) -> None:
         for item in result["items"]
     }
     decided = {k: result[k] for k in ("study", "claims", "versions")}
-    for name, data in (("estimates.json", estimates), ("claims.json", decided)):
+    for name, data in (("estimates.json", estimates), ("claims.json", decided), ("lock.json", result["lock"])):
         text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
         work.store.write(folder / name, (text + "\n").encode())
