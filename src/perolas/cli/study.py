@@ -37,7 +37,7 @@ _COLOURS = {
     "--data", metavar="DIR", help="folder of the data files  [default: $PEROLAS_DATA, or what the study says]"
 )
 @click.option(
-    "--locked", metavar="REPORT", help="make a run again: its report.html, lock.json or folder; say what changed"
+    "--locked", metavar="REPORT", help="make the run of a report (or its folder) again; say what changed"
 )
 @click.option("--workers", metavar="N", type=int, help="do the items on N processes (extra: scale)")
 @click.option("--scheduler", metavar="ADDRESS", help="or on the workers of a dask scheduler, e.g. tcp://10.0.0.1:8786")

@@ -31,7 +31,8 @@ def make(study: schema.Study, root: Path | None, items: list[dict[str, Any]], cl
     Args:
         study: the study.
         root: folder of the data files, where there is one.
-        items, claims: of the run's results.
+        items: of the run's results.
+        claims: of the run's results.
 
     Returns:
         The lock.
@@ -115,10 +116,13 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         lock = json.loads(data)
         if lock["format"] != FORMAT:
-            raise InputError(f'"{shown}" is a lock of another version of perolas (format {lock["format"]}).')
+            other = one_line(lock["format"], 20)
+            raise InputError(f'"{shown}" is a lock of another version of perolas (format {other}).')
         for key, kind in (("study", str), ("beside", dict), ("versions", dict), ("items", dict), ("claims", dict)):
             if not isinstance(lock[key], kind):
                 raise TypeError
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f'"{shown}" is no lock of a run.') from None
     return dict(lock)

@@ -51,7 +51,7 @@ def test_all_that_is_written(write: Write, toy: ModuleType, tmp_path: Path) -> N
     assert result["warnings"] == ["m: a warning"]
     assert seen[-1] == ("s", "done", 2, 2)
     written = files(tmp_path / "out")
-    assert set(written) == {"claims.json", "estimates.json", "data/m.nc", "data/m_observed.nc"}
+    assert set(written) == {"claims.json", "estimates.json", "lock.json", "data/m.nc", "data/m_observed.nc"}
     assert json.loads(written["claims.json"])["claims"] == result["claims"]
     assert json.loads(written["estimates.json"])["m"]["estimate"]["quantities"]["mean"]["unit"] == "counts"
     with xr.open_dataset(tmp_path / "out" / "data" / "m.nc", engine="h5netcdf") as data:
