@@ -278,6 +278,12 @@ def ensemble(atoms: TwoLevel | FourLevel, grid: Grid, dt: float, dtype: np.dtype
     noise = None
     if atoms.noise:
         volume = grid.cell_volume * atoms.extent
+        if np.any((density > 0) & (density * volume < 1.0)):
+            raise InputError(
+                "Noise needs at least one atom in each cell that has any, but there are "
+                f"{float(density.max()) * volume:.2g} at most; "
+                "give the extent of a cell in the directions that the grid lacks, or a coarser grid."
+            )
         power = 2.0 * atoms.frequency * atoms.coupling * atoms.linewidth / (volume * dt)
         strength = np.sqrt(np.divide(power, density, out=np.zeros_like(density), where=density > 0))
         noise = _small(strength * dt / half, np.ones_like(density), dtype)
