@@ -80,6 +80,13 @@ def _photocurrent(counts: float) -> Any:
     return eqx.tree_at(lambda m: m.noise.variance, truth, jnp.full_like(truth.noise.variance, size))
 
 
+def _ftir(counts: float) -> Any:
+    """Return the spectrum with a noise of one part in sqrt(counts) of its highest absorbance."""
+    truth = technique("ftir").load().example()
+    size = jnp.max(truth.expected()) ** 2 / counts
+    return eqx.tree_at(lambda m: m.noise.variance, truth, jnp.full_like(truth.noise.variance, size))
+
+
 SYSTEMS = {
     # Wrong: light scattered from the laser, which the model has but does not fit by default.
     "trpl": System(
@@ -124,6 +131,8 @@ SYSTEMS = {
     "photocurrent": System(
         "photocurrent", _photocurrent, lambda counts: replace(_photocurrent(counts), fading=jnp.asarray(0.01))
     ),
+    # Wrong: the bands are Lorentzian, which the model has but does not fit by default.
+    "ftir": System("ftir", _ftir, lambda counts: replace(_ftir(counts), lorentz_share=jnp.asarray(1.0))),
     # Wrong: one line of caesium is twice as strong as its factor says.
     "composition": System(
         "composition",

@@ -75,7 +75,7 @@ def test_truth_is_recovered_from_several_starts(name):
 
 # Starting a line ten per cent of its position away is not a start near the truth; its position is found, not guessed.
 POSITIONS = (
-    "position_ev", "position", "splitting_ev", "length_nm", "frequency_x_per_nm", "frequency_y_per_nm", "centre_ev",
+    "position_ev", "position", "splitting_ev", "length_nm", "frequency_x_per_nm", "frequency_y_per_nm", "centre_ev", "position_cm1",
 )  # fmt: skip
 
 
@@ -159,7 +159,9 @@ def test_what_cannot_be_determined_is_named(name):
     signal = simulate(measurement, seed=4)
     # An observation in which nothing depends on the first vector parameter's last element: its strength is zero.
     problem, _ = pose(measurement, signal, free=system.free, fix=system.fix)
-    strength = [s for s in problem.free if s.field in ("amplitude", "area", "scale", "number", "amount")][-1]
+    strength = [
+        s for s in problem.free if s.field in ("amplitude", "area", "scale", "number", "amount", "other_nmol_cm2")
+    ][-1]
     dark = write_slots(measurement, {strength: jnp.asarray(0.0)})
     estimate = invert(dark, simulate(dark, seed=4), free=system.free, fix=(*system.fix, strength.name), throw=False)
     assert estimate.undetermined

@@ -12,6 +12,7 @@ from perolas.io import (
     diffraction_raw,
     horiba,
     images,
+    infrared,
     picoquant,
     princeton,
     renishaw,
@@ -92,6 +93,24 @@ _KNOWN: tuple[tuple[Format, Callable[[Source], bool]], ...] = (
     (
         Format("tia", (".ser", ".emi"), "pictures of FEI TIA", "rosettasciio (extra: microscopy)", "frame"),
         lambda s: images.is_tia(s.data),
+    ),
+    (
+        Format("opus", (".0", ".1", ".2"), "Bruker OPUS infrared spectra", "brukeropus (extra: infrared)", "spectrum"),
+        lambda s: infrared.is_opus(s.data),
+    ),
+    (
+        Format(
+            "omnic",
+            (".spa", ".spg"),
+            "Thermo OMNIC infrared spectra",
+            "spectrochempy-omnic (extra: infrared)",
+            "spectrum",
+        ),
+        lambda s: infrared.is_omnic(s.data),
+    ),
+    (
+        Format("jcamp", (".jdx", ".dx", ".jcm"), "JCAMP-DX infrared spectra", "jcamp (extra: infrared)", "spectrum"),
+        lambda s: s.is_text and infrared.is_jcamp(s.text),
     ),
     (
         Format("xrdml", (".xrdml",), "PANalytical powder patterns", "perolas", "scan"),

@@ -22,6 +22,7 @@ from perolas.io import (
     elements,
     horiba,
     images,
+    infrared,
     picoquant,
     princeton,
     renishaw,
@@ -180,6 +181,12 @@ def _load(
             found = diffraction.read_powder_cif(source)
         case "tiff" | "png" | "jpeg" | "dm" | "tia" as picture:
             found = images.read_image(source, picture, scale=scale, channel=channel, technique=technique)
+        case "opus":
+            found = infrared.read_opus(source)
+        case "omnic":
+            found = infrared.read_omnic(source)
+        case "jcamp":
+            found = infrared.read_jcamp(source)
         case "horiba":
             found = horiba.read_horiba(source)
         case "witec":

@@ -23,6 +23,7 @@ from perolas.core.errors import InputError, one_line
 from perolas.measurements.entries import (
     composition,
     emission,
+    ftir,
     hrtem,
     peaks,
     photocurrent,
@@ -38,7 +39,8 @@ from perolas.measurements.technique import COMMON, Option, Technique
 __all__ = ["COMMON", "Option", "Technique", "convert_options", "technique", "techniques"]
 
 _BUILT_IN = tuple(
-    module.ENTRY for module in (trpl, xps, peaks, xrd, emission, tem, hrtem, photocurrent, stability, pl, composition)
+    module.ENTRY
+    for module in (trpl, xps, peaks, xrd, emission, tem, hrtem, photocurrent, stability, pl, composition, ftir)
 )
 
 
