@@ -36,9 +36,7 @@ _COLOURS = {
 @click.option(
     "--data", metavar="DIR", help="folder of the data files  [default: $PEROLAS_DATA, or what the study says]"
 )
-@click.option(
-    "--locked", metavar="REPORT", help="make the run of a report (or its folder) again; say what changed"
-)
+@click.option("--locked", metavar="REPORT", help="make the run of a report (or its folder) again; say what changed")
 @click.option("--workers", metavar="N", type=int, help="do the items on N processes (extra: scale)")
 @click.option("--scheduler", metavar="ADDRESS", help="or on the workers of a dask scheduler, e.g. tcp://10.0.0.1:8786")
 @click.option("--time-limit", metavar="TIME", help='of each item, e.g. "10 min"; runs on a worker')
@@ -57,7 +55,9 @@ def run(
     """Run STUDY, a built-in name or a file, and write report.html, claims.json, estimates.json and data/."""
     from perolas.study.run import run as run_study
 
-    if (study is None) == (locked is None):
+    if study is None and locked is None:
+        raise click.UsageError("Missing argument 'STUDY': a built-in name or a file (perolas list shows the names).")
+    if study is not None and locked is not None:
         raise click.UsageError("Give a study, or the report of a run with --locked, but not both.")
     before: dict[str, Any] | None = None
     if locked is not None:

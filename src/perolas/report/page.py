@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+_MOST_SECTIONS = 120  # of items with a plot of their own: a page of some megabytes
+
+
 def write(run: dict[str, Any], out: Path, *, figures: bool = False) -> Path:
     """Write a study's results as one self-contained page.
 
@@ -48,11 +51,17 @@ def write(run: dict[str, Any], out: Path, *, figures: bool = False) -> Path:
 def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
     """Return the page as text; see `write`."""
     raw_items = [text.as_dict(i) for i in text.as_list(run.get("items"))]
-    taken: set[str] = {"claims", "top", "warnings", "made"}
+    taken: set[str] = {"claims", "top", "warnings", "made", "rest"}
     anchors = [text.slug(str(i.get("name") or "unnamed"), taken) for i in raw_items]
     by_name = {str(i.get("name")): a for i, a in zip(raw_items, anchors, strict=True) if i.get("name")}
     claims = [views.claim(text.as_dict(c), by_name, taken) for c in text.as_list(run.get("claims"))]
-    items = [views.item(raw, anchor) for raw, anchor in zip(raw_items, anchors, strict=True)]
+    whole = _with_section(raw_items, {name for c in claims for name in c["items"]})
+    rest = [views.row(raw_items[i], anchors[i]) for i in range(len(raw_items)) if i not in whole]
+    if figures:
+        for row in rest:
+            _plot(raw_items[anchors.index(row["anchor"])], row, out, figures)
+    raw_items = [raw_items[i] for i in sorted(whole)]
+    items = [views.item(raw, anchors[i]) for raw, i in zip(raw_items, sorted(whole), strict=True)]
     plots_by_anchor = {}
     for raw, item in zip(raw_items, items, strict=True):
         item["plot"], item["plot_note"], item["pictures"] = _plot(raw, item, out, figures)
@@ -65,7 +74,7 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
         study={k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in study.items()},
         title=str(study.get("title") or study.get("id") or "Report"),
         doi=views.doi(study.get("doi")),
-        summary=views.summary(study, claims, items),
+        summary=views.summary(study, claims, [*items, *rest]),
         bars=views.bars(claims) if claims else [],
         claims=claims,
         verdicts=[(v, n, views.sign(v), views.label(v)) for v, n in views.counts(claims, "verdict")],
@@ -73,6 +82,7 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
         verdict_key=views.VERDICTS,
         role_key=views.ROLES,
         items=items,
+        rest=rest,
         warnings=_of_the_run(run),
         versions={str(k): str(v) for k, v in text.as_dict(run.get("versions")).items()},
         style=_asset("style.css"),
@@ -81,6 +91,26 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
         lock=run.get("lock"),
         json=_json,
     )
+
+
+def _with_section(items: list[dict[str, Any]], claimed: set[str]) -> set[int]:
+    """Return which items get a section with their plot: all of a few; of many, those that a reader looks for first.
+
+    These are what answers a claim, the steps, what failed, and the first of each technique; the others stand in a
+    table, each with its numbers and its data file.
+    """
+    if len(items) <= _MOST_SECTIONS:
+        return set(range(len(items)))
+    seen: set[str] = set()
+    ranks = []
+    for i, item in enumerate(items):
+        technique = str(item.get("technique") or "")
+        first = bool(technique) and technique not in seen
+        seen.add(technique)
+        failed = item.get("status") not in (None, "done")
+        reasons = (item.get("name") in claimed, failed, not technique, first)
+        ranks.append((-next((len(reasons) - k for k, r in enumerate(reasons) if r), 0), i))
+    return {i for _, i in sorted(ranks)[:_MOST_SECTIONS]}
 
 
 def _plot(

@@ -26,6 +26,7 @@ ROLES = {
     "external": "needs data that the source does not give",
 }
 STATUS = {"done": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("–", "skipped")}
+_ROW = 4  # quantities of an item that stands in one row
 _DOI = re.compile(r"10\.\d{4,9}/[^\s\"<>]+")
 
 
@@ -232,6 +233,34 @@ def item(raw: dict[str, Any], anchor: str) -> dict[str, Any]:
         "provenance": [(text.plain(str(k)), flat(v)) for k, v in provenance.items() if v not in (None, "", {}, [])],
         "brief": brief(provenance),
         "code": "\n".join(map(str, as_list(raw.get("code")))).strip("\n"),
+    }
+
+
+def row(raw: dict[str, Any], anchor: str) -> dict[str, Any]:
+    """Return an item as one row of a table, for pages that have too many to show each.
+
+    Args:
+        raw: the item as the study engine wrote it.
+        anchor: its anchor.
+
+    Returns:
+        Name, technique, status, its first quantities and its data file.
+    """
+    estimate = as_dict(raw.get("estimate"))
+    status = str(raw.get("status") or "done")
+    found = as_dict(estimate.get("quantities")) or as_dict(raw.get("quantities"))
+    shown = [_quantity(n, as_dict(q)) for n, q in list(found.items())[:_ROW]]
+    return {
+        "name": str(raw.get("name") or "unnamed"),
+        "anchor": anchor,
+        "technique": str(raw.get("technique") or raw.get("kind") or ""),
+        "kind": str(raw.get("kind") or "measurement"),
+        "status": status,
+        "status_sign": STATUS.get(status, ("·", status))[0],
+        "error": str(raw.get("error") or ""),
+        "quantities": [f"{q['name']} = {q['value']}" for q in shown],
+        "more": max(len(found) - len(shown), 0),
+        "data": str(raw.get("dataset") or ""),
     }
 
 

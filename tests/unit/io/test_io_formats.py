@@ -157,7 +157,8 @@ def test_netcdf_keeps_what_was_simulated(tmp_path: Path) -> None:
 def test_list_of_formats() -> None:
     known = {f.name: f for f in formats()}
     pictures = {"tiff", "png", "jpeg", "dm", "tia"}  # test_io_images.py
-    assert {n.split()[0] for n in make.SAMPLES} | pictures == set(known)
+    infrared = {"opus", "omnic", "jcamp"}  # test_ftir_files.py
+    assert {n.split()[0] for n in make.SAMPLES} | pictures | infrared == set(known)
     assert all(f.description and f.package and f.extensions for f in known.values())
 
 
