@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from perolas.core.errors import InputError, one_line
-from perolas.io.block import MAX_BLOCKS, Block
+from perolas.io.block import MAX_BLOCKS, Block, check_count
 from perolas.io.source import Source
 
-_MAX_UNPACKED = 512 * 2**20
+_MAX_UNPACKED = 256 * 2**20
 logging.getLogger("sdtfile").addHandler(logging.NullHandler())
 
 
@@ -78,11 +78,14 @@ def read_sdt(source: Source) -> list[Block]:
 
     _check(source.data)
     blocks = []
+    values = 0
     with source.path.open("rb") as stream, sdtfile.SdtFile(stream) as file:
         for number, (data, times) in enumerate(zip(file.data, file.times, strict=True)):
             image = data.ndim > 2
             summed = data.reshape(-1, data.shape[-1]).sum(axis=0, dtype=np.float64)
             curves = summed[None] if image else np.atleast_2d(data)
+            values += curves.size
+            check_count(values)
             step = float(times[1] - times[0]) * 1e9 if len(times) > 1 else 0.0
             if not 0 < step < 1e6:
                 raise InputError(f"Its block {number} has no time axis (time-to-amplitude range or gain is missing).")

@@ -10,6 +10,7 @@ units, whole and non-negative but not photons: their noise needs a gain.)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,8 @@ from perolas.core import check
 from perolas.core.errors import InputError, one_line
 from perolas.core.observation import make_observation
 
-MAX_BLOCKS = 20_000
+MAX_VALUES = 2**25  # 256 MiB in double precision
+MAX_BLOCKS = 10_000  # a map of 100 x 100 points, some seconds
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,19 @@ def build(block: Block, **attrs: Any) -> xr.Dataset:
 def unique_names(blocks: list[Block]) -> list[str]:
     """Return a name for each block, numbered (``"O 1s #2"``) where several share one."""
     plain = [one_line(b.name, 60) or "unnamed" for b in blocks]
-    seen: dict[str, int] = {}
+    many = Counter(plain)
+    seen: Counter[str] = Counter()
     names = []
     for name in plain:
-        seen[name] = seen.get(name, 0) + 1
-        names.append(f"{name} #{seen[name]}" if plain.count(name) > 1 and len(plain) < 2000 else name)
+        seen[name] += 1
+        names.append(f"{name} #{seen[name]}" if many[name] > 1 else name)
     return names
+
+
+def check_count(values: int) -> None:
+    """Refuse a file that announces more numbers than fit into memory with room to work; raises InputError."""
+    if values > MAX_VALUES:
+        raise InputError(f"It holds {values:,} numbers, and {MAX_VALUES:,} are read at most; export fewer spectra.")
 
 
 def plain_name(name: str) -> str:

@@ -22,7 +22,8 @@ from perolas.core.errors import InputError, one_line
 from perolas.io.block import MAX_BLOCKS, Block
 from perolas.io.source import Source
 
-_MAX_MEMBER = 64 * 2**20
+_MAX_UNPACKED = 64 * 2**20  # of all parts of an archive together
+_MAX_TAGS = 1_000_000
 _MAX_POINTS = 1_000_000
 _NM_PER = {"angstrom": 0.1, "å": 0.1, "nm": 1.0, "": 0.1}
 _ZIP = b"PK\x03\x04"
@@ -61,21 +62,37 @@ def is_powder_cif(text: str) -> bool:
     return re.search(r"^\s*data_", text, re.MULTILINE) is not None and _POWDER.search(text) is not None
 
 
-def _member(packed: zipfile.ZipFile, name: str) -> bytes:
-    try:
-        with packed.open(name) as stream:
-            data = stream.read(_MAX_MEMBER + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError):
-        raise InputError(f'Its part "{one_line(name, 60)}" cannot be unpacked; it is damaged.') from None
-    if len(data) > _MAX_MEMBER:
-        raise InputError(f'Its part "{one_line(name, 60)}" unpacks to more than {_MAX_MEMBER // 2**20} MiB.')
-    return data
+class _Archive:
+    """An archive that is unpacked part by part, as long as all of them together stay small."""
+
+    def __init__(self, packed: zipfile.ZipFile) -> None:
+        self._packed = packed
+        self._left = _MAX_UNPACKED
+        self.names = set(packed.namelist())
+
+    def matching(self, pattern: re.Pattern[str]) -> list[str]:
+        """Return the names of the parts that match."""
+        return sorted(n for n in self.names if pattern.search(n))
+
+    def part(self, name: str) -> bytes:
+        """Return the content of a part."""
+        try:
+            with self._packed.open(name) as stream:
+                data = stream.read(self._left + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError):
+            raise InputError(f'Its part "{one_line(name, 60)}" cannot be unpacked; it is damaged.') from None
+        self._left -= len(data)
+        if self._left < 0:
+            raise InputError(f"Its parts unpack to more than {_MAX_UNPACKED // 2**20} MiB, which is not read.")
+        return data
 
 
 def _xml(data: bytes) -> ElementTree.Element:
     # Where the bytes are not plain (UTF-16), a document type could hide from this look; those are refused as well.
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data or b"\0" in data[:200]:
         raise InputError("Its XML declares a document type or entities, which no instrument writes; refused.")
+    if data.count(b"<") > _MAX_TAGS:
+        raise InputError(f"Its XML has more than {_MAX_TAGS:,} tags, which is not read; cut out the scans that count.")
     try:
         return ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError):
@@ -206,17 +223,21 @@ def read_rasx(source: Source) -> list[Block]:
     """
     blocks: list[Block] = []
     with zipfile.ZipFile(io.BytesIO(source.data)) as packed:
-        names = packed.namelist()
-        for name in sorted(n for n in names if _RASX.search(n))[:MAX_BLOCKS]:
-            text = _member(packed, name).decode("utf-8-sig", "replace")
+        archive = _Archive(packed)
+        left = _MAX_POINTS
+        for name in archive.matching(_RASX):
+            text = archive.part(name).decode("utf-8-sig", "replace")
             lines = [line for line in text.splitlines() if line.strip()]
-            rows = [_numbers(line, "profile's lines") for line in lines[:_MAX_POINTS]]
+            left -= len(lines)
+            if left < 0:
+                raise InputError(f"Its profiles have more than {_MAX_POINTS:,} points together, which is not read.")
+            rows = [_numbers(line, "profile's lines") for line in lines]
             if not rows or len({r.size for r in rows}) != 1 or rows[0].size not in (2, 3):
                 raise InputError(f'Its profile "{one_line(name, 60)}" has no two or three columns of numbers.')
             table = np.array(rows)
             factor = table[:, 2] if table.shape[1] == 3 else 1.0
             beside = re.sub(r"Profile(\d+)\.txt$", r"MesurementConditions\1.xml", name)
-            conditions = _rigaku(_xml(_member(packed, beside))) if beside in names else {}
+            conditions = _rigaku(_xml(archive.part(beside))) if beside in archive.names else {}
             unit = conditions.pop("unit", "counts")
             blocks.append(
                 Block(
@@ -262,8 +283,9 @@ def read_brml(source: Source) -> list[Block]:
     """
     blocks: list[Block] = []
     with zipfile.ZipFile(io.BytesIO(source.data)) as packed:
-        for name in sorted(n for n in packed.namelist() if _BRML.search(n))[:MAX_BLOCKS]:
-            root = _xml(_member(packed, name))
+        archive = _Archive(packed)
+        for name in archive.matching(_BRML):
+            root = _xml(archive.part(name))
             conditions = _bruker(root)
             for route in (e for e in root.iter() if _local(e) == "DataRoute"):
                 block = _route(route, conditions, len(blocks))

@@ -21,6 +21,7 @@ from perolas.io.source import Source
 
 _OPUS = b"\x0a\x0a\xfe\xfe"
 _OMNIC, _SERIES = b"Spectral Data File", b"Spectral Exte File"
+_MAX_JCAMP = 8 * 2**20  # bytes; the package that reads it takes half a second and 40 MB for each MiB
 _FIRST_KEY, _HEADER = 304, 208  # bytes: where the table of a file begins; how far a header's text is from its start
 _EXTRA = 'pip install "perolas[infrared]", or export the spectrum as two columns of text'
 _UNITS = {"absorbance": "1", "transmittance": "1", "percent transmittance": "percent"}
@@ -57,6 +58,8 @@ def read_jcamp(source: Source) -> list[Block]:
         import jcamp
     except ImportError:
         raise InputError(f"JCAMP-DX files are read by jcamp, which is not installed; {_EXTRA}.") from None
+    if len(source.data) > _MAX_JCAMP:
+        raise InputError(f"It has more than {_MAX_JCAMP // 2**20} MiB, and JCAMP-DX is read up to that; split it.")
     lines = source.text.splitlines()
     if not any(re.match(r"\s*##\s*end\s*=", line, re.IGNORECASE) for line in lines[-50:]):
         raise InputError("It has no ##END= line; it may be cut short.")

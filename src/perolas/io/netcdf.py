@@ -44,7 +44,12 @@ def _check(data: bytes) -> None:
     total = 0
     with h5py.File(io.BytesIO(data), "r") as file:
         dict(file.attrs)
-        for name, item in file.items():
+        for name in file:
+            if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+                raise InputError(f'Its part "{one_line(name, 40)}" points into another file or elsewhere; refused.')
+            item = file[name]
+            if isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
+                raise InputError(f'Its part "{one_line(name, 40)}" takes its numbers from another file; refused.')
             dict(item.attrs)
             if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiu":
                 raise InputError(

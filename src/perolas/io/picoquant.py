@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from perolas.core.errors import InputError, one_line
-from perolas.io.block import MAX_BLOCKS, Block
+from perolas.io.block import MAX_BLOCKS, Block, check_count
 from perolas.io.source import Source
 
 PTU_MAGIC, PHU_MAGIC = b"PQTTTR\0\0", b"PQHISTO\0"
@@ -114,6 +114,7 @@ def read_phu(source: Source) -> list[Block]:
     if not isinstance(curves, int) or not 0 < curves <= MAX_BLOCKS:
         raise InputError(f"It announces {one_line(curves, 30)} curves, which cannot be read.")
     offsets, bins = (_list(tags, name, curves) for name in ("HistResDscr_DataOffset", "HistResDscr_HistogramBins"))
+    check_count(sum(max(count, 0) for count in bins))  # all of them may lie in one place
     steps = tags.get("HistResDscr_MDescResolution")
     blocks = []
     for i, (offset, count) in enumerate(zip(offsets, bins, strict=True)):

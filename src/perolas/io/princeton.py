@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perolas.core.errors import InputError, one_line
-from perolas.io.block import MAX_BLOCKS, Block
+from perolas.io.block import MAX_BLOCKS, Block, check_count
 from perolas.io.columns import axis_meaning
 from perolas.io.source import Source
 
@@ -60,6 +60,7 @@ def _frames(
         raise InputError(f"Its header announces {size_of}, which cannot be read.")
     if offset + stride * (frames - 1) + size > len(data):
         raise InputError(f"Its header announces {size_of}, more than it holds; it is cut short or damaged.")
+    check_count(frames * shape[0] * shape[1])
     return [
         np.frombuffer(data, kind, shape[0] * shape[1], offset + stride * i).reshape(shape).astype(np.float64)
         for i in range(frames)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from perolas.core.errors import InputError, one_line
-from perolas.io.block import MAX_BLOCKS, Block
+from perolas.io.block import MAX_BLOCKS, Block, check_count
 from perolas.io.source import Source
 
 MAGIC = b"WDF1"
@@ -77,6 +77,7 @@ def read_wdf(source: Source) -> list[Block]:
         raise InputError(f"It holds {points} points on an axis of {head.xlistcount}: an image, or damaged.")
     if not 1 <= spectra <= MAX_BLOCKS or 16 + 4 * points * spectra > sizes[b"DATA"] or 24 + 4 * points > sizes[b"XLST"]:
         raise InputError(f"It announces {spectra} spectra of {points} points, more than it holds or than is read.")
+    check_count(points * spectra)
     x = file.xlist()
     unit = x.units.name
     if unit not in _AXES:
