@@ -12,7 +12,7 @@ help:
 	@echo "make demo      install and run the study $(STUDY); prints its claims and where the report is"
 	@echo "make test      the tests that belong to every change"
 	@echo "make test-all  the long tests that 'make test' leaves out (marker 'full'), with a minute of fuzzing"
-	@echo "make fuzz      fuzz the readers for PEROLAS_FUZZ_SECONDS=$(PEROLAS_FUZZ_SECONDS)"
+	@echo "make fuzz      fuzz every reader and the study schema, each for PEROLAS_FUZZ_SECONDS=$(PEROLAS_FUZZ_SECONDS)"
 	@echo "make bench     benchmarks"
 	@echo "make docs      documentation, strict, into docs/_build/html"
 	@echo "make clean     remove what these made, .venv too"
@@ -40,7 +40,7 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -m "not full"
 
 test-all: $(VENV)/.installed-test
-	PEROLAS_FUZZ_SECONDS=60 $(VENV)/bin/python -m pytest -m full
+	PEROLAS_FUZZ_SECONDS=2 $(VENV)/bin/python -m pytest -m full
 
 fuzz: $(VENV)/.installed-test
 	PEROLAS_FUZZ_SECONDS=$(PEROLAS_FUZZ_SECONDS) $(VENV)/bin/python -m pytest -m "full or not full" -k fuzz

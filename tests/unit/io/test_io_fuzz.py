@@ -1,6 +1,6 @@
-"""Damaged files of every format raise the package's own error or read; nothing else, and never for long.
+"""Damaged files of every format raise the package's own error or read; nothing else, never for long or much memory.
 
-`PEROLAS_FUZZ_SECONDS` makes the last test go on for that many seconds (`make fuzz`).
+`PEROLAS_FUZZ_SECONDS` makes the last test go on for that many seconds with each format (`make fuzz`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from unit.io import io_samples as make
+from unit.io import test_io_images as images
+from unit.io.bounds import bounded
+from unit.test_ftir_files import jdx, opus, spa
 
 from perolas.core.errors import PerolasError
 from perolas.core.observation import AXIS_UNITS, validate
-from perolas.io import read_all
+from perolas.io import read, read_all
 
 FUZZ = settings(
     max_examples=60, deadline=5000, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
@@ -28,25 +31,39 @@ FUZZ = settings(
 FOLDER = tempfile.TemporaryDirectory(prefix="perolas-fuzz-")
 
 
+SAMPLES = {
+    **make.SAMPLES,
+    "opus": ("a.0", opus),
+    "omnic": ("a.spa", spa),
+    "jcamp": ("a.jdx", jdx),
+    "tiff": ("a.tif", images.tiff),
+    "png": ("a.png", lambda: images.written(images.GREY, "PNG")),
+    "jpeg": ("a.jpg", lambda: images.written(images.GREY, "JPEG")),
+    "tia": ("a.ser", images.ser),
+}
+PICTURES = (".tif", ".png", ".jpg", ".ser")
+
+
 @cache
 def original(name: str) -> bytes:
-    return make.SAMPLES[name][1]()
+    data: bytes = SAMPLES[name][1]()
+    return data
 
 
 def attempt(file: str, data: bytes, **options: object) -> None:
     path = Path(FOLDER.name) / f"{os.getpid()}-{file}"
     path.write_bytes(data)
-    start = time.perf_counter()
     said = f'"{path.name}".'
     try:
-        for dataset in read_all(path, **options):  # type: ignore[arg-type]
-            validate(dataset)
+        with bounded():
+            found = [read(path)] if path.suffix in PICTURES else read_all(path, **options)  # type: ignore[arg-type]
+            for dataset in found:
+                validate(dataset)
     except PerolasError as error:
         said = str(error)
     assert path.name in said
     assert said.endswith(".")
     assert "\n" not in said
-    assert time.perf_counter() - start < 5
 
 
 def damage(data: bytes, rng: np.random.Generator) -> bytes:
@@ -74,11 +91,11 @@ def damage(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(out)
 
 
-@pytest.mark.parametrize("name", sorted(make.SAMPLES))
+@pytest.mark.parametrize("name", sorted(SAMPLES))
 @FUZZ
 @given(seed=st.integers(0, 2**32 - 1))
 def test_damaged_file(name: str, seed: int) -> None:
-    attempt(make.SAMPLES[name][0], damage(original(name), np.random.default_rng(seed)))
+    attempt(SAMPLES[name][0], damage(original(name), np.random.default_rng(seed)))
 
 
 @pytest.mark.parametrize("name", ["wdf", "spe", "ptu", "phu", "sdt"])
@@ -90,7 +107,7 @@ def test_damaged_header_of_binary_file(name: str, at: int, value: bytes) -> None
     data = bytearray(original(name))
     at %= len(data)
     data[at : at + 8] = value[: len(data[at : at + 8])]
-    attempt(make.SAMPLES[name][0], bytes(data))
+    attempt(SAMPLES[name][0], bytes(data))
 
 
 NUMBERS = st.one_of(
@@ -149,16 +166,16 @@ def test_what_is_written_is_read(x: list[float], comma: bool, separator: str, da
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", sorted(make.SAMPLES))
+@pytest.mark.parametrize("name", sorted(SAMPLES))
 def test_for_long(name: str) -> None:
-    seconds = float(os.environ.get("PEROLAS_FUZZ_SECONDS", "2")) / len(make.SAMPLES)
+    seconds = float(os.environ.get("PEROLAS_FUZZ_SECONDS", "2"))
     rng = np.random.default_rng(int(time.time()))
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         seed = int(rng.integers(2**63))
-        faulthandler.dump_traceback_later(30, exit=True)  # a loop in C cannot be interrupted otherwise
+        faulthandler.dump_traceback_later(30, exit=True)  # nothing else ends a loop in C
         try:
-            attempt(make.SAMPLES[name][0], damage(original(name), np.random.default_rng(seed)))
+            attempt(SAMPLES[name][0], damage(original(name), np.random.default_rng(seed)))
         except Exception as error:
             raise AssertionError(f"{name} with seed {seed} raised {type(error).__name__}") from error
         finally:
