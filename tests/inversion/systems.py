@@ -80,6 +80,13 @@ def _photocurrent(counts: float) -> Any:
     return eqx.tree_at(lambda m: m.noise.variance, truth, jnp.full_like(truth.noise.variance, size))
 
 
+def _absorption(counts: float) -> Any:
+    """Return the spectrum with a noise of one part in 10 sqrt(counts) of its highest absorbance: 1e-3 for 1e4."""
+    truth = technique("absorption").load().example()
+    size = jnp.max(truth.expected()) ** 2 / (100.0 * counts)
+    return eqx.tree_at(lambda m: m.noise.variance, truth, jnp.full_like(truth.noise.variance, size))
+
+
 def _ftir(counts: float) -> Any:
     """Return the spectrum with a noise of one part in sqrt(counts) of its highest absorbance."""
     truth = technique("ftir").load().example()
@@ -148,4 +155,11 @@ SYSTEMS = {
     ),
     # Wrong: the sample absorbs its own light, which the model has but does not fit by default.
     "pl": System("pl", _scale("pl", PL), _wrong("pl", PL, lambda m: replace(m, optical_depth=jnp.asarray(3.0)))),
+    # Wrong: stray light, which the model has but does not fit by default.
+    "absorption": System(
+        "absorption",
+        _absorption,
+        lambda counts: replace(_absorption(counts), stray=jnp.asarray(0.05)),
+        free=("gap", "binding", "fwhm", "amplitude", "upper", "second", "scatter", "offset"),
+    ),
 }

@@ -75,7 +75,8 @@ def test_truth_is_recovered_from_several_starts(name):
 
 # Starting a line ten per cent of its position away is not a start near the truth; its position is found, not guessed.
 POSITIONS = (
-    "position_ev", "position", "splitting_ev", "length_nm", "frequency_x_per_nm", "frequency_y_per_nm", "centre_ev", "position_cm1",
+    "position_ev", "position", "splitting_ev", "length_nm", "frequency_x_per_nm", "frequency_y_per_nm", "centre_ev",
+    "gap_ev", "position_cm1",
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from perolas.core import check, units
 from perolas.core.errors import InputError, one_line
 from perolas.measurements.entries import (
+    absorption,
     composition,
     emission,
     ftir,
@@ -40,7 +41,21 @@ __all__ = ["COMMON", "Option", "Technique", "convert_options", "technique", "tec
 
 _BUILT_IN = tuple(
     module.ENTRY
-    for module in (trpl, xps, peaks, xrd, emission, tem, hrtem, photocurrent, stability, pl, composition, ftir)
+    for module in (
+        trpl,
+        xps,
+        peaks,
+        xrd,
+        emission,
+        tem,
+        hrtem,
+        photocurrent,
+        stability,
+        pl,
+        composition,
+        ftir,
+        absorption,
+    )
 )
 
 

@@ -9,7 +9,8 @@ wall, the mean reflectance of the sphere depends on the sample, and so does its 
 
 .. math:: R_\mathrm{read} = \frac{R}{R_0} \frac{1 - \rho_w (1 - f) - f R_0}{1 - \rho_w (1 - f) - f R},
 
-R_0 being the reference's reflectance.
+R_0 being the reference's reflectance. Stray light, a share s of the lamp's that no sample stops, makes a transmittance
+T into (T + s) / (1 + s), so that no absorbance above -log10 s is ever read.
 """
 
 from __future__ import annotations
@@ -50,8 +51,13 @@ def diffuse_reflectance(ratio: ArrayLike) -> Float[Array, "..."]:
     return 1.0 / (1.0 + f + jnp.sqrt(f**2 + 2.0 * f))  # 1 + f - sqrt(f^2 + 2 f), without cancelling
 
 
+def with_stray_light(transmittance: ArrayLike, share: ArrayLike) -> Float[Array, "..."]:
+    """Return the transmittance read where a share s of the lamp's light passes every sample, (T + s) / (1 + s)."""
+    return (jnp.asarray(transmittance) + jnp.asarray(share)) / (1.0 + jnp.asarray(share))
+
+
 def sphere_reading(
-    reflectance: ArrayLike, port_share: float = 0.0, wall: float = 0.98, reference: float = 0.99
+    reflectance: ArrayLike, port_share: ArrayLike = 0.0, wall: ArrayLike = 0.98, reference: ArrayLike = 0.99
 ) -> Float[Array, "..."]:
     """Return what a single-beam integrating sphere reads for a sample; see the module for the equation.
 
@@ -66,6 +72,16 @@ def sphere_reading(
 
     Source: substitution error of an integrating sphere (Jacquez and Kuppenheim, J. Opt. Soc. Am. 1955, 45, 460).
     """
-    r = jnp.asarray(reflectance)
-    lost = 1.0 - wall * (1.0 - port_share)
+    r, reference = jnp.asarray(reflectance), jnp.asarray(reference)
+    lost = 1.0 - jnp.asarray(wall) * (1.0 - jnp.asarray(port_share))
     return r / reference * (lost - port_share * reference) / (lost - port_share * r)
+
+
+def sphere_corrected(
+    reading: ArrayLike, port_share: ArrayLike = 0.0, wall: ArrayLike = 0.98, reference: ArrayLike = 0.99
+) -> Float[Array, "..."]:
+    """Return the true reflectance behind a reading, the inverse of `sphere_reading`; arguments as there."""
+    read = jnp.asarray(reading) * jnp.asarray(reference)
+    lost = 1.0 - jnp.asarray(wall) * (1.0 - jnp.asarray(port_share))
+    room = lost - port_share * jnp.asarray(reference)
+    return read * lost / (room + port_share * read)

@@ -1,81 +1,106 @@
 """The Tauc plot as what it is: a straight line through a chosen stretch of a chosen power, and how far choices differ.
 
 It knows neither exciton nor broadening, so that its gap lies below that of a direct gap with an exciton, by an amount
-that `bias_table` gives.
+that `perolas.measurements.absorption.bias` gives.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from perolas.measurements.absorption.elliott import elliott
+from perolas.core.estimate import Quantity
 
-_EXPONENTS = {"direct": 2.0, "indirect": 0.5}
-_STRETCHES = ((0.2, 0.6), (0.3, 0.7), (0.4, 0.8), (0.5, 0.9), (0.2, 0.9))
+EXPONENTS = {"direct": 2.0, "indirect": 0.5}
+STRETCHES = ((0.2, 0.6), (0.3, 0.7), (0.4, 0.8), (0.5, 0.9), (0.2, 0.9))
+BASELINES = ("none", "lowest")
 
 
-def tauc_gaps(energy_ev: ArrayLike, absorbance: ArrayLike) -> list[dict[str, Any]]:
+def tauc_gaps(
+    energy_ev: ArrayLike, absorbance: ArrayLike, fitted_baseline: ArrayLike | None = None
+) -> list[dict[str, Any]]:
     """Return the gaps of Tauc plots over their usual choices.
 
     Args:
         energy_ev: shape (n,), rising, eV.
-        absorbance: shape (n,), the background taken off.
+        absorbance: shape (n,), as measured (or K / S).
+        fitted_baseline: shape (n,), scattering found by a fit; None: the choice is left out.
 
     Returns:
-        One row for each choice: exponent, the stretch (shares of the highest value of the plot), gap in eV; choices
-        without three rising points are left out.
+        One row for each choice: ``exponent`` (``"direct"``: (alpha E)^2, ``"indirect"``: its square root), ``baseline``
+        (``"none"`` taken off, the ``"lowest"`` value, the ``"fitted"`` one), ``from`` and ``to`` (the stretch, as
+        shares of the height up to which the plot rises) and ``gap_ev``; choices without three rising points, or whose
+        line meets zero outside the spectrum, are left out.
 
     Source: Tauc, Grigorovici and Vancu, Phys. Status Solidi 1966, 15, 627.
     """
-    energy, alpha = np.asarray(energy_ev, dtype=float), np.maximum(np.asarray(absorbance, dtype=float), 0.0)
+    energy, alpha = np.asarray(energy_ev, dtype=float), np.asarray(absorbance, dtype=float)
+    width = max(1, energy.size // 80)
+    box = np.ones(2 * width + 1) / (2 * width + 1)
+    baselines: dict[str, Any] = {"none": 0.0, "lowest": float(np.percentile(alpha, 2))}
+    if fitted_baseline is not None:
+        baselines["fitted"] = np.asarray(fitted_baseline, dtype=float)
     rows = []
-    for name, power in _EXPONENTS.items():
-        plot = (alpha * energy) ** power
-        steepest = int(np.argmax(np.gradient(plot, energy)))
-        end = steepest + int(np.argmax(np.append(np.diff(plot[steepest:]) <= 0, True)))
-        for low, high in _STRETCHES:
-            near = np.arange(energy.size) <= end
-            near &= (plot >= low * plot[end]) & (plot <= high * plot[end])
-            if near.sum() < 3:
-                continue
-            slope, level = np.polyfit(energy[near], plot[near], 1)
-            if slope > 0:
-                rows.append({"exponent": name, "from": low, "to": high, "gap_ev": float(-level / slope)})
+    for baseline, level in baselines.items():
+        for name, power in EXPONENTS.items():
+            plot = (np.maximum(alpha - level, 0.0) * energy) ** power
+            smooth = np.convolve(np.pad(plot, width, mode="edge"), box, mode="valid")
+            steepest = int(np.argmax(np.gradient(smooth, energy)))
+            end = steepest + int(np.argmax(np.append(np.diff(smooth[steepest:]) <= 0, True)))
+            foot = smooth[: steepest + 1]
+            bottom = float(foot.min()) if baseline != "none" else 0.0
+            for low, high in STRETCHES:
+                first, last = (bottom + share * (smooth[end] - bottom) for share in (low, high))
+                near = (np.arange(energy.size) <= end) & (smooth >= first) & (smooth <= last)
+                near &= energy > energy[steepest] - 4 * (energy[end] - energy[steepest] + 0.05)
+                if near.sum() < 3:
+                    continue
+                slope, height = np.polyfit(energy[near], plot[near], 1)
+                if slope > 0 and energy[0] < -height / slope < energy[-1]:
+                    rows.append({
+                        "exponent": name, "baseline": baseline, "from": low, "to": high,
+                        "gap_ev": float(-height / slope),
+                    })  # fmt: skip
     return rows
 
 
-def bias_table(
-    binding_mev: ArrayLike = (1.0, 10.0, 33.0, 80.0), fwhm_mev: ArrayLike = (20.0, 60.0, 120.0), gap_ev: float = 2.4
-) -> list[dict[str, float]]:
-    """Return how far a Tauc plot of a noise-free Elliott edge lies from its gap and from its exciton.
+def summary(rows: list[dict[str, Any]], exponent: str = "direct") -> Quantity | None:
+    """Return the mean of Tauc gaps of one exponent, with the spread over baseline and stretch as its error.
 
     Args:
-        binding_mev: exciton binding energies, meV.
-        fwhm_mev: full widths of the broadening, meV.
-        gap_ev: true gap, eV.
+        rows: of `tauc_gaps`.
+        exponent: one of `EXPONENTS`.
 
     Returns:
-        One row for each pair: ``binding_mev``, ``fwhm_mev``, ``tauc_mev`` (mean of the direct plots less the gap),
-        ``tauc_exciton_mev`` (less the exciton's energy) and ``spread_mev`` (half the range over the stretches).
+        The quantity; None where fewer than two choices gave one.
     """
-    energy = np.linspace(gap_ev - 0.4, gap_ev + 0.5, 901)
-    rows = []
-    for binding in np.asarray(binding_mev, dtype=float):
-        for fwhm in np.asarray(fwhm_mev, dtype=float):
-            lines, continuum = elliott(energy, gap_ev, binding / 1e3, fwhm / 1e3)
-            alpha = np.asarray(lines + continuum) * gap_ev / energy
-            gaps = np.array([r["gap_ev"] for r in tauc_gaps(energy, alpha) if r["exponent"] == "direct"])
-            off = 1e3 * (gaps.mean() - gap_ev)
-            rows.append(
-                {
-                    "binding_mev": float(binding),
-                    "fwhm_mev": float(fwhm),
-                    "tauc_mev": float(off),
-                    "tauc_exciton_mev": float(off + binding),
-                    "spread_mev": float(500 * np.ptp(gaps)),
-                }
-            )
-    return rows
+    gaps = np.array([r["gap_ev"] for r in rows if r["exponent"] == exponent])
+    if gaps.size < 2:
+        return None
+    text = f"mean of {gaps.size} {exponent} Tauc plots, its error their spread over stretch and baseline; not the gap"
+    return Quantity(float(gaps.mean()), float(gaps.std(ddof=1)), "eV", text)
+
+
+def sentence(rows: list[dict[str, Any]], gap: Mapping[str, float]) -> str:
+    """Return in words what Tauc plots would say of a gap that is known otherwise.
+
+    Args:
+        rows: of `tauc_gaps`.
+        gap: ``"gap"`` and ``"exciton"``, eV.
+
+    Returns:
+        One sentence, or "" where no plot has a straight stretch.
+    """
+    direct = [r["gap_ev"] for r in rows if r["exponent"] == "direct"]
+    if not direct:
+        return ""
+    other = [r["gap_ev"] for r in rows if r["exponent"] == "indirect"]
+    more = f", indirect ones {min(other):.3f} to {max(other):.3f} eV" if other else ""
+    return (
+        f"Tauc plots (direct) give {min(direct):.3f} to {max(direct):.3f} eV by stretch and baseline{more}: a line "
+        f"through a chosen stretch knows no exciton, which here lies at {gap['exciton']:.3f} eV below a gap of "
+        f"{gap['gap']:.3f} eV."
+    )

@@ -7,7 +7,8 @@ With the binding energy :math:`E_b` and :math:`\epsilon = E - E_g`, in units of 
 
 the second term being the density of states times the Sommerfeld factor (Elliott, Phys. Rev. 1957, 108, 1384). The
 lines above the third lie closer than any broadening here: they are taken together as a continuum of height one, which
-is what their sum tends to. For E_b -> 0 the edge becomes the square root of free carriers.
+is what their sum tends to. For :math:`E_b \to 0` the edge, times :math:`2\pi\sqrt{E_b}`, becomes the square root of
+free carriers.
 """
 
 from __future__ import annotations
