@@ -121,6 +121,6 @@ def test_saturation() -> None:
     done = simulation.run(int(200.0 / simulation.dt))
     peak = np.max(np.abs(done.trace("e")[-400:]))
     found = done.populations()[0][200]
-    # Rabi frequency theta E peak / hbar; rho' = -(gamma_perp + ...) rho + i theta E D, D' = ..., averaged over a period.
+    # Rabi frequency theta E peak / hbar; rho' = -(gamma_perp + ...) rho + i theta E D, D' = ... (period average).
     expected = -1.0 / (1.0 + (theta * peak) ** 2 / (decay * perp))
     assert found == pytest.approx(expected, abs=0.02)

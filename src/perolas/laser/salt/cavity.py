@@ -197,7 +197,7 @@ class Cavity:
         if len(points) >= count or self._memory.get("all", 0) >= count:
             return points
         most = min(_MOST_RESONANCES[self.dimensions], max(2, self.operator.size // 2))
-        number = min(most, max(16 if self.dimensions == 1 else 24, 2 * count + 6))
+        number = min(most, max(16, 2 * count + 6) if self.dimensions == 1 else max(24, 2 * count + 10))
         while True:
             k, fields = self._resonances(number)
             if k.size == 0 or np.min(np.abs(k.real - 1.0)) > FARTHEST * self.operator.gamma:

@@ -45,7 +45,7 @@ class Factors:
 def factorise(matrix: sp.csc_matrix, order: Int[np.ndarray, " n"]) -> Factors:
     """Return the factors of a sparse matrix eliminated in a given order, with pivots near the diagonal."""
     permuted = matrix[order][:, order].tocsc()
-    lu = splu(permuted, permc_spec="NATURAL", diag_pivot_thresh=0.05, options={"SymmetricMode": True})
+    lu = splu(permuted, permc_spec="NATURAL", diag_pivot_thresh=0.01, options={"SymmetricMode": True})
     return Factors(lu, order)
 
 

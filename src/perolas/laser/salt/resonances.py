@@ -48,11 +48,14 @@ def nearest_resonances(
 
 def _iterate(n: int, solve: LinearOperator, count: int) -> tuple[np.ndarray, np.ndarray]:
     count = min(count, n - 2)
+    precision = 1e-10 if n < 20_000 else 1e-7
     start = np.random.default_rng(0).standard_normal(n) + 0j  # the same answer at each call
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            value, vector = eigs(solve, k=count, which="LM", v0=start, tol=1e-10, ncv=min(n - 1, max(2 * count, 20)))
+            value, vector = eigs(
+                solve, k=count, which="LM", v0=start, tol=precision, ncv=min(n - 1, max(2 * count, 20))
+            )
     except ArpackNoConvergence as partial:
         value, vector = partial.eigenvalues, partial.eigenvectors
     except ArpackError:

@@ -18,7 +18,9 @@ from jaxtyping import Complex, Float
 from perolas.laser.salt.operator import Factors, Operator
 
 TOLERANCE = 1e-10  # of the residual, relative
+_ROUGH = 1e-7  # the same in a large cavity, whose grid is far coarser than that
 _ROUNDS = 40
+_SHARED = 2  # turns of a large cavity that use the common factors
 _LARGEST_D0 = 1e6
 _CHEAP = 8000  # nodes, up to which a factorisation costs less than what it saves
 
@@ -172,7 +174,7 @@ def lasing_points(
         # Those that may be among the lowest, a rough guess being taken with a margin.
         rank = np.sort(guesses[np.isfinite(guesses)])
         limit = rank[min(count, rank.size) - 1] if rank.size else 0.0
-        wanted = ~ended & ((guesses <= (1.3 if turn < 3 else 1.02) * limit) | (turn == 0))
+        wanted = ~ended & ((guesses <= (1.3, 1.1, 1.02)[min(turn, 2)] * limit) | (turn == 0))
         if not wanted.any():
             break
         directions = []
@@ -187,12 +189,12 @@ def lasing_points(
             visited[i] = True
             guesses[i] = d0.real if d0.real > 0.0 and abs(d0.imag) < 1e-3 * abs(d0) else np.inf
             points[i] = Point(float(k), float(d0.real), psi, size)
-            if size < TOLERANCE or not np.isfinite(guesses[i]):
+            if size < (TOLERANCE if operator.size <= _CHEAP else _ROUGH) or not np.isfinite(guesses[i]):
                 ended[i] = True
-            elif operator.size <= _CHEAP:  # a factorisation of its own: inverse iteration, two or three turns
+            elif operator.size <= _CHEAP or turn >= _SHARED:  # a factorisation of its own: inverse iteration
                 own = operator.factors(k, d0.real * (1.0 + 1e-9), holes)
                 directions.append(own.solve(operator.by_pump(psi, k, holes)))
-            else:
+            elif guesses[i] <= 1.5 * limit or turn > 0:
                 directions.append(factors.solve(residual))
         _separate(space, open_, points, ended, visited)
         if directions and not space.extend(np.stack(directions, axis=1)):
