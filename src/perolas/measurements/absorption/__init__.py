@@ -81,7 +81,7 @@ def fit(
         scale: of transmittance and reflectance: ``"share"``, ``"percent"``, or ``"auto"``.
         model: ``"edge"`` (one edge of any material), ``"phases"`` (CsPbBr3 and Cs4PbBr6), or ``"auto"``.
         medium: around the nanocrystals: ``"toluene"``, ``"water"``, ``"film"`` (a solid), or ``"auto"``.
-        path: length of the light's path, cm, for a concentration; None: as the file says, or 1 cm.
+        path: length of the light's path, cm; None: as the file says; without either only concentration x path is given.
         port: share of an integrating sphere's wall that the sample's port takes (single beam).
         reference: reflectance of the white reference; None: of the parameter library.
         free: names added to what is fitted (`stray`).
@@ -126,7 +126,8 @@ def fit(
     why = _doubt(whole, points) if edge and not phases else ""
     if why:
         return _background(points, settings, why)
-    return told(whole, points, budget, edge, windowed)
+    stated = path is not None or "path_cm" in conditions_of(observation)
+    return told(whole, points, budget, edge, windowed, stated)
 
 
 def _held(model: Absorption) -> Absorption:

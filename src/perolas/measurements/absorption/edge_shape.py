@@ -13,6 +13,9 @@ free carriers.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
@@ -22,6 +25,7 @@ from perolas.measurements import lineshapes
 
 _LINES = 3
 _REACH = 7.0  # standard deviations; what lies outside is below 1e-11
+_SECH_HALF = math.acosh(2.0)  # where cosh is two
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
@@ -42,7 +46,12 @@ def sommerfeld_step(excess_ev: ArrayLike, binding_ev: ArrayLike) -> Float[Array,
 
 
 def elliott(
-    energy_ev: Float[Array, " n"], gap_ev: ArrayLike, binding_ev: ArrayLike, fwhm_ev: ArrayLike
+    energy_ev: Float[Array, " n"],
+    gap_ev: ArrayLike,
+    binding_ev: ArrayLike,
+    fwhm_ev: ArrayLike,
+    lorentz_share: ArrayLike = 0.0,
+    sech_share: ArrayLike = 0.0,
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     """Return exciton lines and continuum of a broadened edge, each over the continuum's step at the gap.
 
@@ -50,24 +59,50 @@ def elliott(
         energy_ev: shape (n,), photon energies, eV.
         gap_ev: where the continuum begins, eV.
         binding_ev: of the exciton, eV, positive.
-        fwhm_ev: full width of the Gaussian broadening, eV, positive.
+        fwhm_ev: full width of the broadening, eV, positive.
+        lorentz_share: share of the broadening's area that is Lorentzian instead of Gaussian, of one width.
+        sech_share: share that is a hyperbolic secant (tails that fall exponentially), of the same width.
 
     Returns:
         Lines and continuum, each of shape (n,).
 
     Source: Elliott 1957; see the module.
     """
-    energy = jnp.asarray(energy_ev)
-    binding = jnp.asarray(binding_ev)
+    energy, binding, fwhm = jnp.asarray(energy_ev), jnp.asarray(binding_ev), jnp.asarray(fwhm_ev)
+    lorentz, sech = jnp.asarray(lorentz_share), jnp.asarray(sech_share)
     lines = jnp.zeros_like(energy)
     for n in range(1, _LINES + 1):
-        lines = lines + 2.0 * binding / n**3 * lineshapes.gauss(energy - gap_ev + binding / n**2, jnp.asarray(fwhm_ev))
-    sigma = jnp.asarray(fwhm_ev) / FWHM_PER_SIGMA
+        away = energy - gap_ev + binding / n**2
+        shape = (1.0 - lorentz - sech) * lineshapes.gauss(away, fwhm)
+        shape = shape + lorentz * lineshapes.lorentz(away, fwhm) + sech * _sech(away, fwhm)
+        lines = lines + 2.0 * binding / n**3 * shape
     begin = gap_ev - binding / (_LINES + 0.5) ** 2
+
     # Integral over what the point is reached from, u standard deviations away: only where the continuum has begun.
+    sigma = fwhm / FWHM_PER_SIGMA
     top = jnp.clip((energy - begin) / sigma, -_REACH, _REACH)
     half = 0.5 * (top + _REACH)
     u = -_REACH + half[:, None] * (1.0 + _NODES)
     density = jnp.exp(-0.5 * u**2) / jnp.sqrt(2.0 * jnp.pi)
-    continuum = sommerfeld_step(energy[:, None] - sigma * u - gap_ev, binding)
-    return lines, half * jnp.sum(_WEIGHTS * density * continuum, axis=1)
+    height = sommerfeld_step(energy[:, None] - sigma * u - gap_ev, binding)
+    continuum = (1.0 - lorentz - sech) * half * jnp.sum(_WEIGHTS * density * height, axis=1)
+
+    # The other two have long tails: in their distribution function each stretch weighs alike, and in its root the rise
+    # of the continuum far above the gap is smooth.
+    def over_tails(angle: Array, away_of: Any) -> Array:
+        end = jnp.sqrt(angle)  # of pi times the distribution function
+        root = 0.5 * end[:, None] * (1.0 + _NODES)
+        height = sommerfeld_step(energy[:, None] - away_of(root**2) - gap_ev, binding)
+        return end / jnp.pi * jnp.sum(_WEIGHTS * root * height, axis=1)
+
+    angle = 0.5 * jnp.pi + jnp.arctan(2.0 * (energy - begin) / fwhm)
+    continuum = continuum + lorentz * over_tails(angle, lambda a: -0.5 * fwhm / jnp.tan(a))
+    scale = fwhm / (2.0 * _SECH_HALF)
+    angle = 2.0 * jnp.arctan(jnp.exp(jnp.clip((energy - begin) / scale, -60.0, 60.0)))
+    return lines, continuum + sech * over_tails(angle, lambda a: scale * jnp.log(jnp.tan(0.5 * a)))
+
+
+def _sech(x: Array, fwhm: Array) -> Array:
+    """Return a hyperbolic secant of unit area."""
+    u = jnp.clip(2.0 * _SECH_HALF * jnp.abs(x) / fwhm, 0.0, 300.0)
+    return 2.0 * _SECH_HALF / (jnp.pi * fwhm) / jnp.cosh(u)

@@ -36,6 +36,8 @@ Values = NDArray[np.float64]
 PRIORS = {
     "scatter_power": "absorption.scattering_power",
     "upper": "absorption.upper_weight",
+    "lorentz_share": "absorption.lorentz_share",
+    "sech_share": "absorption.sech_share",
     "reference": "absorption.white_reference_reflectance",
 }
 _OUT = 1e10  # by what the variance of a point outside a window grows
@@ -89,7 +91,7 @@ def names_to_fit(model: Absorption, wishes: Wishes, edge: bool) -> tuple[list[st
     known = slots(model, "measurement")
     names = ["scatter", "scatter_power", "offset", "amplitude"]
     if edge:
-        names += ["gap", "binding", "fwhm"]
+        names += ["gap", "binding", "fwhm", "lorentz_share", "sech_share"]
         if float(model.energy_ev[-1]) > float(model.gap_ev) + _UPPER_FROM_EV:
             names.append("upper")
     if model.phases:
@@ -248,8 +250,8 @@ def _library_std(found: Estimate) -> Values:
     both = math.hypot(first, other)
     share = found["converted"].value if "converted" in found.names else 0.0
     relative = {
-        "solid": first, "concentration": first, "second_solid": other, "second_concentration": other,
-        "phase_ratio": both, "converted": (1.0 - share) * both,
+        "solid": first, "column": first, "concentration": first, "second_solid": other, "second_column": other,
+        "second_concentration": other, "phase_ratio": both, "converted": (1.0 - share) * both,
     }  # fmt: skip
     for i, name in enumerate(found.names):
         if name in relative:

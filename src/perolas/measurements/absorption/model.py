@@ -14,8 +14,8 @@ light, or the reading of a sphere (`scales`), so that the noise of an intensity 
 spectrum of absorbance is no density: between nm and eV it changes its axis and nothing else.
 
 An amplitude is an amount: :math:`d = a \ln 10 / \mu` is the thickness of the phase if it were pressed solid,
-:math:`\mu` its absorption coefficient by n and k; over the path and the molar volume it is a concentration. In diffuse
-reflectance only the ratio of amounts is known, since S is not.
+:math:`\mu` its absorption coefficient by n and k; over its molar volume it is the lead on each cm2 of the beam, which
+is concentration times path. In diffuse reflectance only the ratio of amounts is known, since S is not.
 """
 
 from __future__ import annotations
@@ -33,17 +33,41 @@ from perolas.core.measurement import AbstractMeasurement, Derived
 from perolas.core.noise import AbstractNoise, UnknownGaussian
 from perolas.core.parameter import parameter, replace
 from perolas.core.units import FWHM_PER_SIGMA
+from perolas.matter.parameters_library import physical_parameter
 from perolas.measurements.absorption import dielectric, scales
 from perolas.measurements.absorption.edge_shape import elliott
 
 KINDS = ("absorbance", "transmittance", "reflectance")
 _NM_PER_CM = 1e7
+_UMOL = 1e6
+
+
+def _law_priors() -> dict[str, tuple[float, float]]:
+    """Return what the laws of a specimen leave open, and what of the instrument has a prior in a fit of its own."""
+    keys = {
+        "upper": "absorption.upper_weight", "scatter_power": "absorption.scattering_power",
+        "lorentz_share": "absorption.lorentz_share", "sech_share": "absorption.sech_share",
+        "reference": "absorption.white_reference_reflectance", "second_centre": "Cs4PbBr6.band_gap",
+        "second_fwhm": "Cs4PbBr6.exciton_width",
+    }  # fmt: skip
+    known = {name: (p.value, p.std) for name, p in ((n, physical_parameter(k)) for n, k in keys.items())}
+    binding = physical_parameter("CsPbBr3.exciton_binding_energy")  # meV
+    strength = math.hypot(dielectric.perovskite().relative_std, dielectric.parent().relative_std)
+    known |= {"binding": (binding.value / 1e3, binding.std / 1e3), "strength_ratio": (1.0, strength)}
+    # As for the emission (`perolas.measurements.pl`), which rests on the same laws of gap and width.
+    return known | {"gap_offset": (0.0, 0.02), "width_factor": (1.0, 0.2)}
+
+
 _DERIVED = {
     "exciton": Derived("eV", "energy of the lowest exciton, the gap less its binding energy (the optical gap)"),
     "exciton_area": Derived("eV", "area of the lowest exciton line, 2 binding energy x amplitude"),
     "solid": Derived("nm", "thickness of all CsPbBr3 in the beam, pressed solid: amplitude x ln 10 / mu"),
-    "concentration": Derived("mmol/L", "lead in CsPbBr3 over the volume of the path: solid / path / molar volume"),
+    "column": Derived(
+        "umol/cm^2", "lead in CsPbBr3 on each cm2 of the beam, concentration x path: solid / molar volume"
+    ),
+    "concentration": Derived("mmol/L", "lead in CsPbBr3 over the volume of the path: column / path"),
     "second_solid": Derived("nm", "thickness of all Cs4PbBr6 in the beam, pressed solid"),
+    "second_column": Derived("umol/cm^2", "lead in Cs4PbBr6 on each cm2 of the beam"),
     "second_concentration": Derived("mmol/L", "lead in Cs4PbBr6 over the volume of the path"),
     "phase_ratio": Derived("1", "lead in Cs4PbBr6 over lead in CsPbBr3"),
     "converted": Derived("1", "share of the lead of both phases that is in CsPbBr3"),
@@ -56,7 +80,9 @@ class Absorption(AbstractMeasurement):
     Attributes:
         gap_ev: where the continuum begins, eV.
         binding_ev: exciton binding energy, eV.
-        fwhm_ev: full width of the Gaussian broadening, eV.
+        fwhm_ev: full width of the broadening, eV.
+        lorentz_share, sech_share: shares of the broadening's area that are Lorentzian and a hyperbolic secant, the
+            rest being Gaussian.
         amplitude: absorbance (or K / S) of the continuum's step at the gap.
         upper: u.
         second: absorbance of the exciton of Cs4PbBr6 at its maximum.
@@ -67,6 +93,9 @@ class Absorption(AbstractMeasurement):
         stray: share of stray light in the lamp's intensity.
         port, wall, reference: share of the sphere's wall that is the sample's port, reflectance of wall and reference.
         path_cm: length of the light's path in the sample, cm.
+        gap_offset_ev: what a specimen's gap lies above the library's law, eV.
+        width_factor: width of a specimen's edge over that of the library's law.
+        strength_ratio: absorption of Cs4PbBr6 for each lead, over what n and k say of it, in a specimen.
         energy_ev: shape (n,), eV.
         noise: of the signal.
         kind: what was measured, one of `KINDS`; static.
@@ -77,9 +106,8 @@ class Absorption(AbstractMeasurement):
     technique: ClassVar[str] = "absorption"
     axis_name: ClassVar[str] = "energy_ev"
     signal_unit: ClassVar[str] = "1"
-    response_sets: ClassVar[tuple[str, ...]] = (
-        "gap", "binding", "fwhm", "amplitude", "upper", "second", "second_centre", "second_fwhm",
-    )  # fmt: skip
+    response_sets: ClassVar[tuple[str, ...]] = ("gap", "fwhm", "amplitude", "second")
+    law_priors: ClassVar[dict[str, tuple[float, float]]] = _law_priors()
     keeps_total: ClassVar[tuple[str, ...]] = ("amplitude", "second")
     derived_table: ClassVar[dict[str, Derived]] = _DERIVED
 
@@ -92,6 +120,14 @@ class Absorption(AbstractMeasurement):
     fwhm_ev: Float[Array, ""] = parameter(
         "eV", "full width of the broadening", name="fwhm", default=0.07, bounds=(1e-4, 2.0)
     )
+    lorentz_share: Float[Array, ""] = parameter(
+        "1", "share of the broadening that is Lorentzian instead of Gaussian", name="lorentz_share", bounds=(-0.5, 1.5),
+        free=False,
+    )  # fmt: skip
+    sech_share: Float[Array, ""] = parameter(
+        "1", "share of the broadening that is a hyperbolic secant instead of Gaussian", name="sech_share",
+        bounds=(-0.5, 1.5), free=False,
+    )  # fmt: skip
     amplitude: Float[Array, ""] = parameter(
         "1", "absorbance (or K / S) of the continuum's step at the gap", name="amplitude", default=0.3
     )
@@ -111,7 +147,7 @@ class Absorption(AbstractMeasurement):
     scatter: Float[Array, ""] = parameter("1", "absorbance by scattering in the middle of the window", name="scatter")
     scatter_power: Float[Array, ""] = parameter(
         "1", "power of the photon energy with which scattering grows", name="scatter_power", default=4.0,
-        bounds=(-2.0, 10.0), free=False,
+        bounds=(0.3, 10.0), free=False,
     )  # fmt: skip
     offset: Float[Array, ""] = parameter("1", "constant absorbance", name="offset")
     stray: Float[Array, ""] = parameter(
@@ -130,6 +166,17 @@ class Absorption(AbstractMeasurement):
     path_cm: Float[Array, ""] = parameter(
         "cm", "length of the light's path in the sample", name="path", default=1.0, bounds=(1e-9, 1e3), free=False
     )
+    gap_offset_ev: Float[Array, ""] = parameter(
+        "eV", "what a specimen's gap lies above the library's law", name="gap_offset", bounds=(-0.5, 0.5), free=False
+    )
+    width_factor: Float[Array, ""] = parameter(
+        "1", "width of a specimen's edge over that of the library's law", name="width_factor", default=1.0,
+        bounds=(0.05, 20.0), free=False,
+    )  # fmt: skip
+    strength_ratio: Float[Array, ""] = parameter(
+        "1", "absorption of Cs4PbBr6 for each lead, over what n and k say, in a specimen", name="strength_ratio",
+        default=1.0, bounds=(0.05, 20.0), free=False,
+    )  # fmt: skip
     energy_ev: Float[Array, " n"] = eqx.field(default_factory=lambda: np.linspace(2.0, 3.0, 201), converter=jnp.asarray)
     noise: AbstractNoise = eqx.field(default_factory=UnknownGaussian)
     kind: str = eqx.field(static=True, default="absorbance")
@@ -147,7 +194,9 @@ class Absorption(AbstractMeasurement):
         return self.energy_ev
 
     def _parts(self) -> dict[str, Float[Array, " n"]]:
-        lines, continuum = elliott(self.energy_ev, self.gap_ev, self.binding_ev, self.fwhm_ev)
+        lines, continuum = elliott(
+            self.energy_ev, self.gap_ev, self.binding_ev, self.fwhm_ev, self.lorentz_share, self.sech_share
+        )
         scale = self.amplitude * self.gap_ev / self.energy_ev
         middle = 0.5 * (self.energy_ev[0] + self.energy_ev[-1])
         above = _pieces(dielectric.perovskite(self.medium or "toluene").spline, self.energy_ev - self.gap_ev)
@@ -195,8 +244,10 @@ class Absorption(AbstractMeasurement):
         if self.kind != "reflectance":
             for name, (solid, molar) in zip(names, amounts, strict=True):
                 found[name] = solid
+                column = solid / _NM_PER_CM / molar * _UMOL
+                found[name.replace("solid", "column")] = column
                 if self.medium != "film":
-                    found[name.replace("solid", "concentration")] = solid / (_NM_PER_CM * self.path_cm) / molar * 1e6
+                    found[name.replace("solid", "concentration")] = column / self.path_cm
         if self.phases:
             lead, other = (solid / molar for solid, molar in amounts)
             found |= {"phase_ratio": other / lead, "converted": lead / (lead + other)}
@@ -214,31 +265,27 @@ class Absorption(AbstractMeasurement):
 
         The lead in the beam is what the amplitudes hold together and belongs to the instrument (path, dilution). The
         library's gap is the optical one, so that the continuum begins a binding energy above it; the width is that of
-        the emission, with what the spread of sizes adds. Scattering is that of aggregates, which a specimen does not
-        know, and stays.
+        the emission, with what the spread of sizes adds. What a specimen does not know stays: the binding energy, the
+        transitions above the edge, the place and width of the line of Cs4PbBr6, the scattering of aggregates.
 
         Args:
             state: a `Specimen`.
 
         Returns:
-            This measurement with other gap, binding energy, widths and amplitudes.
+            This measurement with other gap, width and amplitudes.
         """
-        from perolas.matter.optics import band_gap_ev
-        from perolas.matter.parameters_library import parameter_value
         from perolas.measurements.pl.response import band_of
 
         optical, width = band_of(state)
-        binding = parameter_value("CsPbBr3.exciton_binding_energy") / 1e3
         medium = self.medium or "toluene"
         both = (dielectric.perovskite(medium), dielectric.parent(medium))
         strength = [m.height_cm1 * m.molar_volume_cm3 for m in both]
         lead = self.amplitude / strength[0] + self.second / strength[1]
         shares = state.lead_fractions()
         return replace(
-            self, gap_ev=optical + binding, binding_ev=jnp.asarray(binding), fwhm_ev=width, upper=jnp.asarray(1.0),
-            amplitude=lead * state.converted() * strength[0], second=lead * shares[..., 0] * strength[1],
-            second_ev=band_gap_ev("Cs4PbBr6") + 0.0 * optical,
-            second_fwhm_ev=parameter_value("Cs4PbBr6.exciton_width") + 0.0 * optical,
+            self, gap_ev=optical + self.gap_offset_ev + self.binding_ev, fwhm_ev=width * self.width_factor,
+            amplitude=lead * state.converted() * strength[0],
+            second=lead * shares[..., 0] * strength[1] * self.strength_ratio,
         )  # fmt: skip
 
 

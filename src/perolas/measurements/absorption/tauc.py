@@ -17,6 +17,7 @@ from perolas.core.estimate import Quantity
 EXPONENTS = {"direct": 2.0, "indirect": 0.5}
 STRETCHES = ((0.2, 0.6), (0.3, 0.7), (0.4, 0.8), (0.5, 0.9), (0.2, 0.9))
 BASELINES = ("none", "lowest")
+_BENT = 0.5  # of its steepest slope: where a plot has bent, its straight part is over
 
 
 def tauc_gaps(
@@ -32,8 +33,8 @@ def tauc_gaps(
     Returns:
         One row for each choice: ``exponent`` (``"direct"``: (alpha E)^2, ``"indirect"``: its square root), ``baseline``
         (``"none"`` taken off, the ``"lowest"`` value, the ``"fitted"`` one), ``from`` and ``to`` (the stretch, as
-        shares of the height up to which the plot rises) and ``gap_ev``; choices without three rising points, or whose
-        line meets zero outside the spectrum, are left out.
+        shares of the height up to where the plot bends, its slope being half the steepest) and ``gap_ev``; choices
+        without three rising points, or whose line meets zero outside the spectrum, are left out.
 
     Source: Tauc, Grigorovici and Vancu, Phys. Status Solidi 1966, 15, 627.
     """
@@ -48,8 +49,10 @@ def tauc_gaps(
         for name, power in EXPONENTS.items():
             plot = (np.maximum(alpha - level, 0.0) * energy) ** power
             smooth = np.convolve(np.pad(plot, width, mode="edge"), box, mode="valid")
-            steepest = int(np.argmax(np.gradient(smooth, energy)))
-            end = steepest + int(np.argmax(np.append(np.diff(smooth[steepest:]) <= 0, True)))
+            slopes = np.gradient(smooth, energy)
+            steepest = int(np.argmax(slopes))
+            end = steepest + int(np.argmax(np.append(slopes[steepest:] <= _BENT * slopes[steepest], True)))
+            end = min(end, energy.size - 1)
             foot = smooth[: steepest + 1]
             bottom = float(foot.min()) if baseline != "none" else 0.0
             for low, high in STRETCHES:

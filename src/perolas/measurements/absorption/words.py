@@ -64,7 +64,7 @@ def no_edge(flat: Estimate, points: Points, why: str) -> Estimate:
     )  # fmt: skip
 
 
-def told(found: Estimate, points: Points, budget: Budget, edge: bool, windowed: str) -> Estimate:
+def told(found: Estimate, points: Points, budget: Budget, edge: bool, windowed: str, path_stated: bool) -> Estimate:
     """Return the estimate with its story: window, error budget, Tauc, and what these data cannot say.
 
     Args:
@@ -73,6 +73,7 @@ def told(found: Estimate, points: Points, budget: Budget, edge: bool, windowed: 
         budget: where the errors come from.
         edge: whether the edge of CsPbBr3 (or of whatever it is) is seen.
         windowed: how the window was chosen, a sentence, or "".
+        path_stated: whether the length of the path is known.
 
     Returns:
         The estimate with notes, warnings, `extra["errors"]`, `extra["windows"]` and `extra["tauc"]`.
@@ -110,6 +111,15 @@ def told(found: Estimate, points: Points, budget: Budget, edge: bool, windowed: 
     if model.medium and points.kind != "reflectance":
         notes.append(
             f"Amounts rest on the n and k of CsPbBr3 in {model.medium}: their errors hold those of n, k and shape."
+        )
+    if model.medium not in ("", "film") and points.kind != "reflectance" and not path_stated:
+        found = without(found, ("concentration", "second_concentration"))
+        notes.append(
+            "The path is not stated: column is concentration x path; give the path (path) for a concentration."
+        )
+    if not model.medium:
+        notes.append(
+            "The edge is not that of CsPbBr3, so that no amount follows from its height (medium says otherwise)."
         )
     if model.phases:
         notes.append("No n and k of Cs4PbBr6 are measured: its amount, and the ratio, are right within a factor of 2.")

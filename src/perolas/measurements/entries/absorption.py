@@ -25,7 +25,7 @@ ENTRY = Technique(
             "medium", "choice", "what is around the nanocrystals (film: a solid)", "auto", choices=("auto", *_MEDIA),
             simulate=True,
         ),
-        Option("path", "quantity", "path of the light in the sample (default: as the file says, or 1 cm)", None, "cm",
+        Option("path", "quantity", "path of the light, for a concentration (default: as the file says)", None, "cm",
                simulate=True),
         Option("port", "number", "share of an integrating sphere's wall that the sample's port takes", 0.0),
         Option("reference", "number", "reflectance of the white reference (default: parameter library)"),
