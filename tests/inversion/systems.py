@@ -71,6 +71,7 @@ HRTEM = ("amplitude",)
 
 STABILITY = ("scale", "background")
 PL = ("area", "background")
+RAMAN = ("area", "background")
 
 
 def _photocurrent(counts: float) -> Any:
@@ -161,5 +162,11 @@ SYSTEMS = {
         _absorption,
         lambda counts: replace(_absorption(counts), stray=jnp.asarray(0.05)),
         free=("gap", "binding", "fwhm", "amplitude", "upper", "second", "scatter", "offset"),
+    ),
+    # Wrong: a central peak, which the model has but does not fit by default.
+    "raman": System(
+        "raman",
+        _scale("raman", RAMAN),
+        _wrong("raman", RAMAN, lambda m: replace(m, central=0.5 * jnp.max(m.expected()))),
     ),
 }

@@ -29,6 +29,7 @@ from perolas.measurements.entries import (
     peaks,
     photocurrent,
     pl,
+    raman,
     stability,
     tem,
     trpl,
@@ -55,6 +56,7 @@ _BUILT_IN = tuple(
         composition,
         ftir,
         absorption,
+        raman,
     )
 )
 

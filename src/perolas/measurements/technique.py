@@ -55,6 +55,7 @@ class Technique:
         axis: name of the axis that a two-column text file of this technique is taken to have, or None.
         units: unit of the signal of such a file.
         options: its own options, without the common ones.
+        also: further axes that its files may state themselves.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Technique:
     axis: str | None
     units: str
     options: tuple[Option, ...]
+    also: tuple[str, ...] = ()
 
     def load(self) -> ModuleType:
         """Import and return the technique's module (this imports jax)."""

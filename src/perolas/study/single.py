@@ -40,8 +40,20 @@ def read(path: str | os.PathLike[str], technique: str | None = None, **hints: An
     if technique is None:
         return io.read(path, **hints)
     chosen = registry.technique(technique)
-    axis = hints.pop("axis", None) or chosen.axis
-    return io.read(path, technique=chosen.name, axis=axis, **{"units": chosen.units, **hints})
+    asked = hints.pop("axis", None)
+    more = {"technique": chosen.name, "units": chosen.units, **hints}
+    try:
+        return io.read(path, axis=asked or chosen.axis, **more)
+    except InputError as error:
+        if asked or not chosen.also:
+            raise
+        try:
+            found = io.read(path, axis=None, **more)  # the file may say itself that it has another axis
+        except InputError:
+            raise error from None
+        if found["signal"].dims[-1] not in chosen.also:
+            raise
+        return found
 
 
 def read_for(
