@@ -129,11 +129,13 @@ def spectrum_of(observation: xr.Dataset, quantity: str, vapour: xr.Dataset | Non
     windows = []
     for low, high in WINDOWS:
         inside = wavenumber[(wavenumber >= low) & (wavenumber <= high)]
-        if inside.size < _FEWEST or inside[0] > low + 30.0 or inside[-1] < high - 30.0:
+        if inside.size < 2 or inside[0] > low + 30.0 or inside[-1] < high - 30.0:
             continue
         step = float(np.median(np.diff(inside)))
         if step > _COARSEST:
             raise InputError(f"Its points are {step:.3g} cm-1 apart, too far for bands of 20 cm-1 ({_COARSEST:g}).")
+        if inside.size < _FEWEST:
+            continue
         windows.append((low, high))
     if not windows:
         raise InputError(
