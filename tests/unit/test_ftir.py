@@ -24,7 +24,7 @@ TRUE = {"bound": 0.5 * 0.6 * 3.0, "coverage": 0.6}  # per nm2: half of 3 / nm2 t
 
 @pytest.fixture(scope="module")
 def seen():
-    return ftir.simulate(seed=3, coverage=0.6, mass="0.5 mg/cm^2", free_acid=0.0, noise=2e-4)
+    return ftir.simulate(seed=3, coverage=0.6, mass="0.5 +- 0.02 mg/cm^2", free_acid=0.0, noise=2e-4)
 
 
 @pytest.fixture(scope="module")

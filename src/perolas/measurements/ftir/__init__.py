@@ -171,7 +171,7 @@ def simulate(
         specimen: a `Specimen`; None: 20 nm cubes of CsPbBr3 of the given coverage.
         seed: seed of the noise.
         coverage: share of surface sites with a ligand, without a specimen.
-        mass: mass of crystals for each area of the beam, mg/cm2, or text with a unit.
+        mass: mass of crystals for each area of the beam, mg/cm2, or text with a unit (an error in it is passed over).
         free_acid: oleic acid that is not bound, nmol/cm2.
         water: water in the film, nmol/cm2.
         noise: standard deviation of the absorbance (or, if that is asked for, of the transmittance).
@@ -195,9 +195,11 @@ def simulate(
         raise InputError(f"The coverage must lie between 0 and 1, but is {coverage:g}.")
     if not 0.1 <= check.positive(step, "step", "cm-1") <= 10.0:
         raise InputError(f"The step must lie between 0.1 and 10 cm-1, but is {step:g}.")
-    from perolas.core.units import convert
+    from perolas.matter.written import quantity as read_quantity
 
-    grams = check.positive(convert(mass, "mg/cm^2", "mass"), "mass", "mg/cm^2")
+    # As for `fit`, an error may stand behind it: what is in the beam is the mean.
+    text = mass if isinstance(mass, str) else f"{mass} mg/cm^2"
+    grams = check.positive(read_quantity(text, ("mg/cm^2",), "mass").value, "mass", "mg/cm^2")
     wavenumber = np.arange(WINDOWS[1][0], WINDOWS[0][1] + 0.5 * step, step)
     seen = model(
         wavenumber, ((wavenumber[0], wavenumber[-1]),), NAMES, other_nmol_cm2=np.array([free_acid, water]),
