@@ -20,8 +20,8 @@ from perolas.core.estimate import Estimate
 from perolas.core.measurement import simulate as draw
 from perolas.core.parameter import replace, table
 from perolas.measurements.peaks_judge import with_cautions, with_honest_errors, with_units
-from perolas.measurements.raman.door import points_of
-from perolas.measurements.raman.fitting import fit_points, wishes_of
+from perolas.measurements.raman.door import Points, points_of
+from perolas.measurements.raman.fitting import Wishes, fit_points, wishes_of
 from perolas.measurements.raman.model import Raman, expected_of, looking_at, of_phases
 from perolas.measurements.raman.modes import PARAMETERS_USED, PHASES, modes
 
@@ -88,6 +88,28 @@ def fit(
          "central": central, "silicon": silicon, "phase": phase, "guess": guess, "starts": starts, "seed": seed},
         free, fix,
     )  # fmt: skip
+    estimate, points = _judged(observation, wishes, laser, window, noise, calibration)
+    from perolas.measurements.raman.words import compared, told
+
+    if compare is not None:
+        places = tuple(float(v) for v in estimate.fitted()[0].position_cm1)
+        if not places:
+            raise InputError("No line was found, so there is nothing to compare with the earlier spectrum.")
+        again = dataclasses.replace(wishes, lines=len(places), positions=places, guess={})
+        before, _ = _judged(compare, again, laser, window, noise, calibration)
+        estimate = compared(estimate, before, phase)
+    return told(estimate, points, wishes)
+
+
+def _judged(
+    observation: xr.Dataset,
+    wishes: Wishes,
+    laser: float | None,
+    window: tuple[float, float] | None,
+    noise: str,
+    calibration: float | None,
+) -> tuple[Estimate, Points]:
+    """Return the fit of a spectrum, its errors allowing for misfit, and the points that were fitted."""
     points = points_of(observation, laser=laser, window=window, noise=noise, calibration=calibration)
     estimate, evidence = fit_points(points, wishes)
     estimate = dataclasses.replace(
@@ -99,9 +121,7 @@ def fit(
     estimate = with_units(estimate, "cm-1", points.signal_unit)
     if estimate.fitted()[0].position_cm1.shape[-1]:
         estimate = with_cautions(with_honest_errors(estimate), points.prepared)
-    from perolas.measurements.raman.words import told
-
-    return told(estimate, points, wishes)
+    return estimate, points
 
 
 def simulate(
