@@ -14,7 +14,6 @@ free carriers.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,6 +26,7 @@ _LINES = 3
 _REACH = 7.0  # standard deviations; what lies outside is below 1e-11
 _SECH_HALF = math.acosh(2.0)  # where cosh is two
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
+_THRICE = np.tile(_WEIGHTS, 3)
 
 
 def sommerfeld_step(excess_ev: ArrayLike, binding_ev: ArrayLike) -> Float[Array, "..."]:
@@ -70,36 +70,32 @@ def elliott(
     """
     energy, binding, fwhm = jnp.asarray(energy_ev), jnp.asarray(binding_ev), jnp.asarray(fwhm_ev)
     lorentz, sech = jnp.asarray(lorentz_share), jnp.asarray(sech_share)
-    lines = jnp.zeros_like(energy)
-    for n in range(1, _LINES + 1):
-        away = energy - gap_ev + binding / n**2
-        shape = (1.0 - lorentz - sech) * lineshapes.gauss(away, fwhm)
-        shape = shape + lorentz * lineshapes.lorentz(away, fwhm) + sech * _sech(away, fwhm)
-        lines = lines + 2.0 * binding / n**3 * shape
+    n = jnp.arange(1.0, _LINES + 1.0)
+    away = energy[:, None] - gap_ev + binding / n**2
+    shape = (1.0 - lorentz - sech) * lineshapes.gauss(away, fwhm)
+    shape = shape + lorentz * lineshapes.lorentz(away, fwhm) + sech * _sech(away, fwhm)
+    lines = jnp.sum(2.0 * binding / n**3 * shape, axis=1)
+
+    # Integrals over how far away the energy is that a point is reached from, as far as the continuum has begun there.
     begin = gap_ev - binding / (_LINES + 0.5) ** 2
-
-    # Integral over what the point is reached from, u standard deviations away: only where the continuum has begun.
+    above = (energy - begin)[:, None]
     sigma = fwhm / FWHM_PER_SIGMA
-    top = jnp.clip((energy - begin) / sigma, -_REACH, _REACH)
-    half = 0.5 * (top + _REACH)
-    u = -_REACH + half[:, None] * (1.0 + _NODES)
-    density = jnp.exp(-0.5 * u**2) / jnp.sqrt(2.0 * jnp.pi)
-    height = sommerfeld_step(energy[:, None] - sigma * u - gap_ev, binding)
-    continuum = (1.0 - lorentz - sech) * half * jnp.sum(_WEIGHTS * density * height, axis=1)
-
+    half = 0.5 * (jnp.clip(above / sigma, -_REACH, _REACH) + _REACH)
+    u = -_REACH + half * (1.0 + _NODES)
+    gaussian = (1.0 - lorentz - sech) / jnp.sqrt(2.0 * jnp.pi) * half * jnp.exp(-0.5 * u**2)
     # The other two have long tails: in their distribution function each stretch weighs alike, and in its root the rise
-    # of the continuum far above the gap is smooth.
-    def over_tails(angle: Array, away_of: Any) -> Array:
-        end = jnp.sqrt(angle)  # of pi times the distribution function
-        root = 0.5 * end[:, None] * (1.0 + _NODES)
-        height = sommerfeld_step(energy[:, None] - away_of(root**2) - gap_ev, binding)
-        return end / jnp.pi * jnp.sum(_WEIGHTS * root * height, axis=1)
-
-    angle = 0.5 * jnp.pi + jnp.arctan(2.0 * (energy - begin) / fwhm)
-    continuum = continuum + lorentz * over_tails(angle, lambda a: -0.5 * fwhm / jnp.tan(a))
+    # of the continuum far above the gap is smooth. The angle is pi times that function.
     scale = fwhm / (2.0 * _SECH_HALF)
-    angle = 2.0 * jnp.arctan(jnp.exp(jnp.clip((energy - begin) / scale, -60.0, 60.0)))
-    return lines, continuum + sech * over_tails(angle, lambda a: scale * jnp.log(jnp.tan(0.5 * a)))
+    ends = jnp.sqrt(jnp.stack([
+        0.5 * jnp.pi + jnp.arctan(2.0 * above / fwhm),
+        2.0 * jnp.arctan(jnp.exp(jnp.clip(above / scale, -60.0, 60.0))),
+    ]))  # fmt: skip
+    roots = 0.5 * ends * (1.0 + _NODES)
+    angle = roots**2
+    far = jnp.concatenate([sigma * u, -0.5 * fwhm / jnp.tan(angle[0]), scale * jnp.log(jnp.tan(0.5 * angle[1]))], axis=1)
+    tails = jnp.stack([lorentz, sech])[:, None, None] / jnp.pi * ends * roots
+    weight = jnp.concatenate([gaussian, tails[0], tails[1]], axis=1) * jnp.asarray(_THRICE)
+    return lines, jnp.sum(weight * sommerfeld_step(energy[:, None] - far - gap_ev, binding), axis=1)
 
 
 def _sech(x: Array, fwhm: Array) -> Array:
