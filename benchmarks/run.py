@@ -24,6 +24,7 @@ BENCHMARKS = (
     ("xrd_pattern.py", "recomputed"),
     ("xrd_series.py",),
     ("trpl_global.py",),
+    ("joint_specimen.py",),
     ("start_up.py",),
 )
 WHAT = {"xps_batch.py": "--spectra", "transformation_batch.py": "--trajectories"}  # what a batch holds
