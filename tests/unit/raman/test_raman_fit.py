@@ -79,7 +79,7 @@ def test_strain_is_read_as_strain_by_a_series():
     assert "shift of 63.0" in str(found)
     with pytest.raises(InputError, match="as many rising times"):
         fit_series(together, [0.0, 10.0], lines=PLACES)
-    with pytest.raises(InputError, match="at least two|2 to 60 spectra"):
+    with pytest.raises(InputError, match="2 to 60 spectra"):
         fit_series(each[0], [0.0], lines=PLACES)
 
 
