@@ -78,6 +78,19 @@ def test_drift_and_strain_are_the_posterior_of_the_linear_law():
     assert found["strain"] == pytest.approx((mean[1], std[1]), rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["strain", "both"])
+def test_quadrature_and_closed_form_agree(name):
+    """Truth: Grueneisen parameters with an error of nearly nothing have the closed form of exact ones."""
+    lines = lines_of_phase(PAPER)
+    exact = dataclasses.replace(lines, grueneisen_std=np.zeros(3))
+    nearly = dataclasses.replace(lines, grueneisen_std=np.full(3, 1e-6))
+    c, shifts = covariance(), np.array([-2.1, -1.8, -2.3])
+    (one, first), (other, second) = (log_evidence(name, shifts, c, n, PRIOR) for n in (exact, nearly))
+    assert one == pytest.approx(other, abs=1e-6)
+    for key, value in first.items():
+        assert second[key] == pytest.approx(value, rel=1e-4)
+
+
 def test_the_papers_three_shifts():
     """Claim of the paper: -2 cm-1 on 63, 77 and 118; 0.12 nm of drift explains them as well as strain."""
     found = odds([-2.0] * 3, ROUNDED, lines_of_phase(PAPER))

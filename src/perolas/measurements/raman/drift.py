@@ -135,6 +135,8 @@ def log_evidence(
     if hypothesis in ("nothing", "drift"):
         found = {"drift": _linear(shifts, covariance, lines.per_nm, prior.drift_nm)} if drifting else {}
         return _normal(shifts, c[None])[0], found
+    if not np.any(lines.grueneisen_std > 0):
+        return _exact(drifting, shifts, covariance, lines, prior)
     e = np.linspace(-_REACH, _REACH, _NODES) * prior.strain
     spread = c[None] + (e**2)[:, None, None] * lines.strain_spread[None]
     log_p = _normal(shifts[None] - e[:, None] * lines.per_strain[None], spread) - 0.5 * (e / prior.strain) ** 2
@@ -154,6 +156,21 @@ def log_evidence(
         middle = float(weight @ at)
         found["drift"] = middle, math.sqrt(float(weight @ (1.0 / precision + (at - middle) ** 2)))
     return top + math.log(total * step), found
+
+
+def _exact(
+    drifting: bool, shifts: Values, covariance: Values, lines: Lines, prior: Prior
+) -> tuple[float, dict[str, tuple[float, float]]]:
+    """Return evidence, strain and drift where the Grueneisen parameters are exact: a linear law with normal priors."""
+    names = ["strain", *(["drift"] if drifting else [])]
+    columns = np.stack([lines.per_strain, lines.per_nm][: len(names)], axis=1)
+    allowed = np.array([prior.strain, prior.drift_nm][: len(names)])
+    scaled = columns * allowed
+    precision = scaled.T @ np.linalg.solve(covariance, scaled) + np.eye(len(names))
+    mean = np.linalg.solve(precision, scaled.T @ np.linalg.solve(covariance, shifts)) * allowed
+    std = np.sqrt(np.diag(np.linalg.inv(precision))) * allowed
+    log_z = float(_normal(shifts, (covariance + scaled @ scaled.T)[None])[0])
+    return log_z, {n: (float(m), float(v)) for n, m, v in zip(names, mean, std, strict=True)}
 
 
 def _normal(rest: Values, covariance: Values) -> Values:
