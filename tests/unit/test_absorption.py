@@ -8,7 +8,6 @@ import json
 import jax
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from scipy.integrate import quad
 from scipy.linalg import expm
 
@@ -239,7 +238,8 @@ def test_noise_alone_has_no_edge():
     )
     found = absorption.fit(noise)
     assert any("No absorption edge" in w for w in found.warnings)
-    assert "gap" in found.undetermined or "gap" not in found.quantities
+    assert "exciton" in found.undetermined
+    assert "gap" not in found.quantities
 
 
 @pytest.mark.full
@@ -259,7 +259,7 @@ def test_phases_are_told_apart():
         found = absorption.fit(absorption.simulate(Specimen.from_conversion(converted), seed=4))
         assert abs(found["converted"].value - converted) < 2 * found["converted"].std
         assert abs(found["second_centre"].value - 3.95) < 4 * found["second_centre"].std
-        assert ("gap" in found.undetermined) or converted > 0
+        assert ("exciton" in found.undetermined) is (converted == 0.0)  # without CsPbBr3 it has no edge
 
 
 @pytest.mark.full
@@ -290,7 +290,7 @@ def test_errors_are_honest_where_window_and_baseline_are_in_them():
     rng = np.random.default_rng(8)
     energy = np.linspace(1.8, 3.0, 301)
     pulls = []
-    for _ in range(60):
+    for _ in range(40):
         gap, binding, width = rng.uniform(2.35, 2.5), rng.uniform(0.01, 0.06), rng.uniform(0.04, 0.1)
         edge = known_edge(energy, gap, binding, width, lorentz=rng.uniform(0.0, 0.3))
         clean = 0.3 * gap / energy * edge + rng.uniform(0, 0.2) * (energy / 2.4) ** rng.uniform(1, 4)
@@ -301,8 +301,8 @@ def test_errors_are_honest_where_window_and_baseline_are_in_them():
         found = fitted(seen)
         pulls.append([(found[n].value - t) / found[n].std for n, t in (("gap", gap), ("exciton", gap - binding))])
     pulls = np.array(pulls)
-    assert np.all(np.abs(pulls.mean(axis=0)) < 0.1 + 4 / np.sqrt(60))
-    assert np.all(pulls.std(axis=0) < 1.05 + 4 / np.sqrt(120))
+    assert np.all(np.abs(pulls.mean(axis=0)) < 0.1 + 4 / np.sqrt(40))
+    assert np.all(pulls.std(axis=0) < 1.05 + 4 / np.sqrt(80))
     assert np.mean(np.abs(pulls) < 2) > 0.85
 
 
@@ -332,17 +332,15 @@ def test_table_of_biases_is_that_of_the_manual():
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", ["Sample5926.Probe.Raw.asc", "sphere_test01.Probe.Raw.asc"])
-def test_real_scans_without_an_edge_say_so(name, data_dir, tmp_path):
+def test_real_scans_without_an_edge_say_so(name, data_dir, tmp_path, capsys):
     """Two PerkinElmer scans: a clear sample near 100 %, and a sphere with hardly any light; neither has an edge."""
     from perolas.cli import main
 
     figure = tmp_path / "f.png"
-    run = CliRunner().invoke(
-        main, ["fit", str(data_dir / "uvvis" / name), "-t", "absorption", "--figure", str(figure), "--json"]
-    )
-    assert run.exit_code == 0
-    told = json.loads(run.stdout)
-    assert told["quantities"].get("gap", {"value": None})["value"] is None
+    file = str(data_dir / "uvvis" / name)
+    assert main(["fit", file, "-t", "absorption", "--figure", str(figure), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert "gap" not in told["quantities"]
     assert any("No absorption edge" in w for w in told["warnings"])
     level = told["quantities"]["mean_signal"]
     # By eye, from the file: transmittance 1.00 within 2 % before the detector's end; the sphere's file is noise.
