@@ -13,13 +13,21 @@ if TYPE_CHECKING:
     from perolas.laser.threshold import Forecast, Point, Question
 
 _SHOWN = ("centre", "lasing_wavelength", "linewidth", "linewidth_cold", "area_exponent", "ase_onset", "gain_lifetime")
+_WAVES = ("salt", "maxwell")
+_MOST_FILMS = 1000
 _LOSSES = ("leakage", "absorption", "scattering", "edge")
 
 
 @click.command()
 @click.option(
-    "--tier", default="rate", show_default=True, help="rate (one path) or diffusion (light walks in the film)"
+    "--tier",
+    default="rate",
+    show_default=True,
+    help="rate (one path), diffusion (light walks in the film), salt or maxwell (waves in a piece of film)",
 )
+@click.option("--compare", "comparing", is_flag=True, help="all tiers side by side on one piece of film")
+@click.option("--side", default="4 um", show_default=True, help="of the piece that waves are followed in")
+@click.option("--films", default=2, show_default=True, help="pieces of other disorder that waves are followed in")
 @click.option("--fluence", help='of the pump, e.g. "250 uJ/cm^2": says how far above threshold that is')
 @click.option("--fluence-is", help="what a reported fluence is: peak or mean  [default: either]")
 @click.option("--spot", help='size of the spot, e.g. "30 um"  [default: not known]')
@@ -58,8 +66,11 @@ def lase(**values: Any) -> None:
     output = None if values["output"] is None else Path(values["output"])
     if output is not None and output.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise InputError(f'"{output.name}" must end in .png, .pdf or .svg.')
-    tier = check.one_of(values["tier"], threshold.TIERS, "The tier")
+    tier = check.one_of(values["tier"], (*threshold.TIERS, *_WAVES), "The tier")
     question = _question(values)
+    if values["comparing"] or tier in _WAVES:
+        _pieces(question, tier, values)
+        return
     wanted = None if values["sweep"] is None else _sweep(values["sweep"])
     fluence = None
     if values["fluence"] is not None:
@@ -93,6 +104,44 @@ def lase(**values: Any) -> None:
         from perolas.cli import lase_picture
 
         lase_picture.save(output, found, (axis, curves), None if wanted is None else wanted[0], points)
+
+
+def _pieces(question: Question, tier: str, values: dict[str, Any]) -> None:
+    """Follow waves in pieces of film, alone or beside the other tiers."""
+    import numpy as np
+
+    from perolas.core import check, units
+    from perolas.core.errors import InputError
+    from perolas.laser import patch as pieces
+
+    for name in ("sweep", "fluence", "output"):
+        if values[name] is not None:
+            raise InputError(f"The {name} belongs to the tiers rate and diffusion; leave it out.")
+    films = values["films"]
+    if not 1 <= films <= _MOST_FILMS:
+        raise InputError(f"The number of films must lie between 1 and {_MOST_FILMS}, but is {films}.")
+    side = check.positive(units.convert(values["side"], "um", "side"), "side", "um")
+    one = pieces.patch(question, side)
+    wanted: tuple[str, ...] = (tier,) if tier in _WAVES and not values["comparing"] else ("rate", "diffusion", "salt")
+    if tier == "maxwell" and values["comparing"]:
+        wanted = pieces.TIERS
+    seeds = [values["seed"] + i for i in range(films)]
+    found = pieces.compare(one, seeds, wanted, progress=lambda said: click.echo(said, err=True))
+    if values["as_json"]:
+        shown = {"side_um": side, "tiers": [r.to_json() for r in found.rows], "sentences": list(found.sentences)}
+        click.echo(json.dumps(shown, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    for row in found.rows:
+        if row.lases == 0.0:
+            click.echo(f"{row.tier:<10} does not lase: {row.words}")
+            continue
+        nm = f"{row.wavelength_nm.value:.2f} nm" if np.isfinite(row.wavelength_nm.value) else ""
+        click.echo(
+            f"{row.tier:<10} threshold {row.fluence_uj_cm2} uJ/cm^2, {row.excitations} excitations, "
+            f"gain {row.gain_cm1} 1/cm, first at {nm}: {row.words}"
+        )
+    for sentence in found.sentences:
+        click.echo(sentence)
 
 
 def _rows(axis: Any, curves: Any) -> list[dict[str, float]]:

@@ -103,7 +103,7 @@ def index_at_line(question: Question, draws: Draws) -> Column:
     return film_index(draws["filling"], float(optics.refractive_index("CsPbBr3", nm).real), draws["ligand_index"])
 
 
-def _prepare(question: Question, draws: Draws) -> tuple[_Film, Column, float]:
+def prepared(question: Question, draws: Draws) -> tuple[_Film, Column, float]:
     """Return the films, the excitations for each (uJ/cm2)^order at the reported fluence, and the energy of the line."""
     q, d = question, draws
     lowest = float(optics.emission_energy_ev(q.temperature_k, q.size_nm))
@@ -277,7 +277,7 @@ def solve(question: Question, draws: Draws, tier: str = "rate") -> Found:
         InputError: an unknown tier.
     """
     check.one_of(tier, TIERS, "The tier")
-    film, per_fluence, lowest = _prepare(question, draws)
+    film, per_fluence, lowest = prepared(question, draws)
     masses = jnp.asarray([parameter_value("CsPbBr3.electron_mass"), parameter_value("CsPbBr3.hole_mass")])
     d, count = draws, per_fluence.size
     parts = []
