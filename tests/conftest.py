@@ -27,6 +27,7 @@ def _jax_cache() -> Path:
 
 
 # Before jax is imported, here and in every command that a test starts.
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers with two threads each get in each other's way
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_jax_cache()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
