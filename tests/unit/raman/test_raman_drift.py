@@ -173,5 +173,7 @@ def test_what_cannot_be_judged_is_said(shifts, std, sentence):
 def test_a_prior_that_allows_nothing_is_refused():
     with pytest.raises(InputError, match="prior drift_nm"):
         odds([-2.0] * 3, 0.4, lines_of_phase(PAPER), Prior(0.0, 0.003))
+    with pytest.raises(InputError, match="is known to move"):
+        odds([-2.0], 0.4, lines_of_phase([1585.0]))
     with pytest.raises(InputError, match="as many shifts"):
         odds([-2.0] * 3, 0.4, Lines(np.array([63.0]), np.ones(1), np.zeros(1), 0.0, 785.0))

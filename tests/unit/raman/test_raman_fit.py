@@ -120,6 +120,17 @@ def test_silicon_calibrates_the_axis():
 
 
 @pytest.mark.full
+def test_silicon_in_both_spectra_tells_strain_from_drift_beside_silicon():
+    """Truth: what was simulated: 0.2 % of strain, and an axis that drifted by 0.1 nm at the same time."""
+    before = raman.simulate(Specimen.of("CsPbBr3"), seed=8, counts=2e4, silicon=True)
+    after = raman.simulate(Specimen.of("CsPbBr3", strain=2e-3), seed=9, counts=2e4, silicon=True, drift=0.1)
+    found = raman.fit(after, lines="63 77 118 520.5", silicon=True, resolution=2.0, compare=before)
+    assert found["probability_both"].value > 0.99
+    # Both as the axis states them: silicon by 1e7 * 0.1 / 818.4^2 = 1.49 cm-1.
+    assert abs(found["shift_4"].value - 1.493) < 4 * found["shift_4"].std + 0.01
+
+
+@pytest.mark.full
 def test_a_central_peak_is_fitted_where_it_is_said_to_be():
     seen = raman.simulate(seed=6, counts=5e4, central=True)
     found = raman.fit(seen, lines=PLACES, central=True, resolution=2.0, calibration=0.0)

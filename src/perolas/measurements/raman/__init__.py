@@ -92,12 +92,14 @@ def fit(
     from perolas.measurements.raman.words import compared, told
 
     if compare is not None:
-        places = tuple(float(v) for v in estimate.fitted()[0].position_cm1)
+        places = tuple(float(v) for v in estimate.fitted()[0].position)
         if not places:
             raise InputError("No line was found, so there is nothing to compare with the earlier spectrum.")
-        again = dataclasses.replace(wishes, lines=len(places), positions=places, guess={})
+        # As the axis states them: with silicon among the lines the odds themselves see what the axis did.
+        again = dataclasses.replace(wishes, lines=len(places), positions=places, guess={}, silicon=False)
         before, _ = _judged(compare, again, laser, window, noise, calibration)
-        estimate = compared(estimate, before, phase)
+        stated = _judged(observation, again, laser, window, noise, calibration)[0] if silicon else estimate
+        estimate = compared(estimate, stated, before, phase)
     return told(estimate, points, wishes)
 
 

@@ -345,6 +345,8 @@ def odds(
     c = error if error.ndim == 2 else np.diag(np.broadcast_to(error, d.shape) ** 2)
     if c.shape != (d.size, d.size) or not np.all(np.isfinite(c)) or np.any(np.linalg.eigvalsh(0.5 * (c + c.T)) <= 0):
         raise InputError("Every shift needs a positive standard error (or all a positive definite covariance).")
+    if not np.any(lines.grueneisen) and not np.any(lines.grueneisen_std):
+        raise InputError("None of the lines is one that strain is known to move, so drift and strain cannot be told.")
     p = prior or Prior.library()
     for name, value in (("drift_nm", p.drift_nm), ("strain", p.strain)):
         check.positive(value, f"prior {name}")

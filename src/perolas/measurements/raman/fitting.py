@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import lsq_linear
@@ -18,6 +19,7 @@ from perolas.core.noise import Gaussian, Poisson
 from perolas.core.parameter import expand, replace, slots, write_slots
 from perolas.matter.parameters_library import physical_parameter
 from perolas.measurements.peaks_find import MOST, search
+from perolas.measurements.peaks_prepare import white_noise
 from perolas.measurements.peaks_search import Found, Search
 from perolas.measurements.raman.door import Points
 from perolas.measurements.raman.model import Raman
@@ -292,8 +294,11 @@ def posed(
         model = write_slots(model, {at["central"]: jnp.asarray(height)})
         names += ["central", "central_width"]
     if wishes.silicon:
-        model = _calibrated(model, prior)
-        names.append("axis_offset")
+        model, line = _calibrated(model)
+        # Its position is known, the axis is what is fitted; the error of the former is added to both afterwards.
+        names = [n for n in names if n != f"position_{line + 1}"] + ["axis_offset"]
+    if prior and model.noise.scale_is_estimated:  # a prior weighs only beside noise of a known size
+        model = eqx.tree_at(lambda m: m.noise, model, Gaussian(jnp.asarray(max(white_noise(points.y), 1e-12) ** 2)))
     known = slots(model, "measurement")
     by_name = {s.name: s for s in known}
     given = {by_name[check.one_of(n, by_name, "The start value")]: jnp.asarray(float(v))
@@ -319,8 +324,8 @@ def _owners(positions: np.ndarray, phase: str | None) -> tuple[tuple[tuple[int, 
     return tuple(owner), (phase,)
 
 
-def _calibrated(model: Raman, prior: dict[str, tuple[float, float]]) -> Raman:
-    """Return the model whose axis offset puts the silicon line where it belongs, its position being known."""
+def _calibrated(model: Raman) -> tuple[Raman, int]:
+    """Return the model whose axis offset puts the silicon line where it belongs, and which line that is."""
     known = physical_parameter(SILICON)
     away = np.abs(np.asarray(model.position_cm1) - known.value)
     if not away.size or away.min() > 25.0:
@@ -329,13 +334,13 @@ def _calibrated(model: Raman, prior: dict[str, tuple[float, float]]) -> Raman:
         )
     line = int(np.argmin(away))
     seen = float(model.position_cm1[line])
-    prior[f"position_{line + 1}"] = (known.value, known.std)
     laser = float(model.laser_nm)
     offset = 1e7 / (1e7 / laser - seen) - 1e7 / (1e7 / laser - known.value)
     at = {s.name: s for s in slots(model, "measurement")}
     model = write_slots(model, {at["axis_offset"]: jnp.asarray(offset)})
     places = model.true_shift(jnp.asarray(model.position_cm1))
-    return write_slots(model, {at[f"position_{i + 1}"]: v for i, v in enumerate(places)})  # type: ignore[no-any-return]
+    places = places.at[line].set(known.value)
+    return write_slots(model, {at[f"position_{i + 1}"]: v for i, v in enumerate(places)}), line
 
 
 def wishes_of(values: Mapping[str, Any], free: Sequence[str], fix: Sequence[str]) -> Wishes:

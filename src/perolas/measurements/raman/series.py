@@ -121,7 +121,7 @@ class Series:
         shift, shift_std: shape (t, m), since the first spectrum.
         area, area_std: shape (t, m).
         ratio, ratio_std: shape (t, m), areas over that of the first line.
-        judged: for each spectrum after the first what its shifts say.
+        judged: for each spectrum after the first what its shifts say; empty for lines of unknown Grueneisen parameters.
         estimate: the fit of all spectra.
     """
 
@@ -143,7 +143,7 @@ class Series:
         for name, unit in (("position", "cm-1"), ("shift", "cm-1"), ("area", "counts cm-1"), ("ratio", "1")):
             for suffix in ("", "_std"):
                 data[name + suffix] = (("time", "line"), getattr(self, name + suffix), {"units": unit})
-        for name in ("drift", "strain"):
+        for name in ("drift", "strain") if self.judged else ():
             values = [np.nan, *(j.probability[name] for j in self.judged)]
             data[f"probability_{name}"] = ("time", values, {"units": "1"})
         return data
@@ -174,6 +174,8 @@ class Series:
             )
             ratios = ", ".join(with_error(v, s) for v, s in zip(self.ratio[t, 1:], self.ratio_std[t, 1:], strict=True))
             rows.append(f"{time:>10.4g}  {shifts}   {ratios}")
+        if not self.judged:
+            return "\n".join(rows)
         last = self.judged[-1]
         return "\n".join([*rows, last.verdict, *([last.turning] if last.turning else []), last.advice])
 
@@ -271,7 +273,8 @@ def _gathered(when: np.ndarray, estimate: Estimate, lines: int, base: Raman, pha
         step[np.arange(lines), place[0]] = -1.0
         c = step @ covariance @ step.T
         shift_std[t] = np.sqrt(np.diag(c))
-        judged.append(odds(position[t] - position[0], c, known, prior))
+        if np.any(known.grueneisen):
+            judged.append(odds(position[t] - position[0], c, known, prior))
     ratio = areas / areas[:, :1]
     relative = np.zeros((count, lines))
     for t in range(count):

@@ -30,16 +30,21 @@ def told(estimate: Estimate, points: Points, wishes: Wishes) -> Estimate:
     """
     notes, warnings = list(estimate.notes), list(estimate.warnings)
     names = tuple(n for n in estimate.names if n.startswith("position_"))
-    if not names:
+    count = int(estimate.fitted()[0].position_cm1.shape[-1])
+    if not count:
         warnings.append("No line found: the data support a background alone, which is what was fitted.")
         return dataclasses.replace(estimate, notes=tuple(notes), warnings=tuple(warnings))
     added = dict(estimate.added)
     if estimate.result == "converged":
-        limits, said = _limits(estimate, len(names))
+        limits, said = _limits(estimate, count)
         added |= limits
         notes += said
     if wishes.silicon:
         known = physical_parameter(SILICON)
+        estimate = _with_error_of_silicon(estimate, names, known.std)
+        line = next(i for i in range(count) if f"position_{i + 1}" not in names)
+        text = "shift of the line of silicon, which the axis is calibrated to"
+        added[f"position_{line + 1}"] = Quantity(known.value, known.std, "cm-1", text)
         notes.append(
             f"The axis is calibrated by the line of silicon, taken at {known.value:g} ± {known.std:g} cm-1, which is "
             "in the errors of all positions."
@@ -58,11 +63,21 @@ def told(estimate: Estimate, points: Points, wishes: Wishes) -> Estimate:
     return dataclasses.replace(estimate, notes=tuple(notes), warnings=tuple(warnings), added=added)
 
 
+def _with_error_of_silicon(estimate: Estimate, names: tuple[str, ...], std: float) -> Estimate:
+    """Return the estimate with the error of silicon's own position, which moves all positions and the offset."""
+    model = estimate.fitted()[0]
+    laser = float(model.laser_nm)
+    per_nm = 1e7 / (1e7 / (1e7 / laser - physical_parameter(SILICON).value)) ** 2
+    column = np.array([std if n in names else -std / per_nm if n == "axis_offset" else 0.0 for n in estimate.names])
+    covariance = estimate.covariance + np.outer(column, column)
+    return dataclasses.replace(estimate, covariance=covariance, std=np.hypot(estimate.std, column))
+
+
 def _limits(estimate: Estimate, lines: int) -> tuple[dict[str, Quantity], list[str]]:
     """Return the least shift and change of ratio that a second spectrum alike would show."""
     added, shifts, ratios = {}, [], []
     for i in range(lines):
-        std = estimate[f"position_{i + 1}"].std
+        std = estimate[f"position_{i + 1}"].std if f"position_{i + 1}" in estimate.names else math.inf
         if math.isfinite(std):
             limit = FOUND * math.sqrt(2.0) * std
             shifts.append(f"{limit:.2g}")
@@ -91,11 +106,12 @@ def _limits(estimate: Estimate, lines: int) -> tuple[dict[str, Quantity], list[s
     return added, said
 
 
-def compared(estimate: Estimate, before: Estimate, phase: str | None) -> Estimate:
+def compared(estimate: Estimate, stated: Estimate, before: Estimate, phase: str | None) -> Estimate:
     """Return the estimate with the shifts since an earlier spectrum, and what they say.
 
     Args:
-        estimate: the fit of the later spectrum, with errors from its counts alone.
+        estimate: the fit of the later spectrum, which gets the quantities.
+        stated: its fit with places as the axis states them, with errors from its counts alone.
         before: that of the earlier one, with as many lines.
         phase: whose Grueneisen parameters count; None: CsPbBr3.
 
@@ -105,7 +121,7 @@ def compared(estimate: Estimate, before: Estimate, phase: str | None) -> Estimat
     Raises:
         InputError: the two have not the same lines.
     """
-    models = [e.fitted()[0] for e in (before, estimate)]
+    models = [e.fitted()[0] for e in (before, stated)]
     places = [np.asarray(m.position_cm1) for m in models]
     if places[0].size != places[1].size:
         raise InputError(
@@ -113,10 +129,10 @@ def compared(estimate: Estimate, before: Estimate, phase: str | None) -> Estimat
         )
     shift = places[1] - places[0]
     covariance = np.zeros((shift.size, shift.size))
-    for one in (before, estimate):
+    for one in (before, stated):
         rows = [one.names.index(f"position_{i + 1}") for i in range(shift.size)]
         covariance += one.covariance[np.ix_(rows, rows)]
-    judged = odds(shift, covariance, lines_of_phase(places[0], phase or "CsPbBr3", float(models[1].laser_nm)))
+    known = lines_of_phase(places[0], phase or "CsPbBr3", float(models[1].laser_nm))
     std = np.sqrt(np.diag(covariance))
     added = dict(estimate.added)
     for i, (value, error) in enumerate(zip(shift, std, strict=True)):
@@ -124,12 +140,16 @@ def compared(estimate: Estimate, before: Estimate, phase: str | None) -> Estimat
             float(value), float(error), "cm-1", "shift of the line since the earlier spectrum, the axis standing still"
         )
     for i in range(1, shift.size):
-        first, then = (e[f"area_ratio_{i + 1}"] for e in (before, estimate))
+        first, then = (e[f"area_ratio_{i + 1}"] for e in (before, stated))
         change = then.value / first.value - 1.0 if first.value else math.nan
         error = (1.0 + change) * math.hypot(first.std / first.value, then.std / then.value) if first.value else math.inf
         added[f"ratio_change_{i + 1}"] = Quantity(
             change, abs(error), "1", "relative change of the area over that of the first line since then"
         )
+    if not np.any(known.grueneisen):
+        note = "How far strain moves these lines is not in the library, so it is not said whether axis or sample moved."
+        return dataclasses.replace(estimate, added=added, notes=(*estimate.notes, note))
+    judged = odds(shift, covariance, known)
     drift = judged.drift_best
     added["drift"] = Quantity(drift[0], drift[1], "nm", "drift of the axis that explains the shifts best")
     strain = judged.strain["strain"]
@@ -138,7 +158,10 @@ def compared(estimate: Estimate, before: Estimate, phase: str | None) -> Estimat
         added[f"probability_{name}"] = Quantity(
             judged.probability[name], 0.0, "1", f"probability of: {name}, all four being as likely beforehand"
         )
-    notes = (*estimate.notes, *(t for t in (judged.verdict, judged.occam, judged.turning, judged.advice) if t))
+    taken = (
+        f"Lines near those of {phase or 'CsPbBr3'} are taken for its own, others for lines that strain does not move."
+    )
+    notes = (*estimate.notes, taken, *(t for t in (judged.verdict, judged.occam, judged.turning, judged.advice) if t))
     return dataclasses.replace(
         estimate, added=added, notes=notes, extra=estimate.extra | {"drift_or_strain": judged.rows()}
     )
