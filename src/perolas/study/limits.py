@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 _EVERY_S = 0.25
 OVER = 70  # exit code of a worker that ended itself
+FIT_MB = 250.0  # a process with jax and the other libraries before it fits anything
+_FILE_TIMES = 30.0  # memory over the size of a file: its text, its numbers, and the columns of a fit
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,25 @@ class Limits:
         if self.memory_mb is not None and memory_mb > self.memory_mb:
             return f"It needed more memory than its limit of {self.memory_mb:g} MB."
         return None
+
+
+def needed_mb(file_bytes: int = 0) -> float:
+    """Return about how much memory a measurement will take.
+
+    Args:
+        file_bytes: size of its file.
+
+    Returns:
+        MB (1e6 bytes), the libraries included.
+    """
+    return FIT_MB + _FILE_TIMES * file_bytes / 1e6
+
+
+def too_large(needed: float, limits: Limits) -> str | None:
+    """Return a sentence where an item is expected to take more memory than its limit, else None."""
+    if limits.memory_mb is None or needed <= limits.memory_mb:
+        return None
+    return f"It was not begun: it would need about {needed:.0f} MB, more than its limit of {limits.memory_mb:g} MB."
 
 
 class Watch:

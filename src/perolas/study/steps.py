@@ -95,6 +95,7 @@ class StepKind:
             list of what the parts gave as its last argument.
         part_recipe: what of the step's own keys decides a part, JSON-like; a part that a longer ensemble shares with
             a shorter one is then done once.
+        needs_mb: memory that it takes at least, MB, as far as it can be told beforehand.
     """
 
     name: str
@@ -114,6 +115,7 @@ class StepKind:
     parts: Callable[[Any], int] = lambda step: 0
     part: Callable[..., dict[str, Any]] = lambda step, index, *given: {}
     part_recipe: Callable[[Any, int], Any] = lambda step, index: step.model_dump(mode="json")
+    needs_mb: Callable[[Any], float] = lambda step: 0.0
 
 
 class Known(Table):

@@ -15,8 +15,8 @@ from typing import Any
 
 from perolas.core import compiled
 from perolas.core.errors import InputError, PerolasError, one_line
-from perolas.study import execute, lease, schema, store
-from perolas.study.limits import Limits, Watch
+from perolas.study import execute, lease, paths, schema, steps, store
+from perolas.study.limits import Limits, Watch, needed_mb, too_large
 
 logger = logging.getLogger("perolas")
 _WAIT_S = 0.3
@@ -121,6 +121,9 @@ def _compute(asked: Order, kept: store.Store) -> None:
     study = _study(asked.study, asked.sha256)
     root = None if asked.root is None else Path(asked.root)
     upstream = _Upstream(kept, asked.upstream)
+    said = too_large(_needed(study, asked.name, root), Limits(asked.time_s, asked.memory_mb))
+    if said is not None:
+        raise InputError(said)
     job = execute.prepare(study, asked.name, upstream, root)
     parts = [kept.key(part.recipe) for part in job.parts]
     key = kept.key(job.recipe) if asked.part is None else parts[asked.part]
@@ -139,6 +142,20 @@ def _compute(asked: Order, kept: store.Store) -> None:
     else:
         kept.put(key, *job.compute(), about)
     _journal(kept.root, "end", asked)
+
+
+def _needed(study: schema.Study, name: str, root: Path | None) -> float:
+    """Return about how much memory an item will take, MB; what cannot be told beforehand is watched while it runs."""
+    if name in study.steps:
+        step = study.steps[name]
+        return steps.kind_of(step).needs_mb(step)
+    file = study.measurements[name].file
+    if file is None or root is None:
+        return needed_mb()
+    try:
+        return needed_mb(paths.inside(root, file).stat().st_size)
+    except (OSError, InputError):  # the reader says in a sentence what is wrong with it
+        return needed_mb()
 
 
 @lru_cache(maxsize=4)

@@ -94,9 +94,14 @@ def test_limits_end_an_item_and_spare_the_others(tmp_path: Path, environment: di
     items = {i["name"]: i for i in json.loads(told.stdout)["items"]}
     assert items["decay"]["error"] == "It took longer than its limit of 0.6 s."
     assert items["s24"]["status"] == "done"
-    told = run(path, tmp_path / "memory", environment, "--memory-limit", "150 MB", "--json")
+    told = run(path, tmp_path / "memory", environment, "--memory-limit", "251 MB", "--json")
     items = {i["name"]: i for i in json.loads(told.stdout)["items"]}
-    assert items["decay"]["error"] == "It needed more memory than its limit of 150 MB."
+    assert items["decay"]["error"] == "It needed more memory than its limit of 251 MB."
+    told = run(path, tmp_path / "less", environment, "--memory-limit", "150 MB", "--json")
+    items = {i["name"]: i for i in json.loads(told.stdout)["items"]}
+    said = "It was not begun: it would need about 250 MB, more than its limit of 150 MB."
+    assert items["decay"]["error"] == said
+    assert items["s24"]["status"] == "done"
     # A limit belongs to a run, not to the study.
     assert run(study(tmp_path, DECAY), tmp_path / "time", environment, "--workers", "1").returncode == 0
 
