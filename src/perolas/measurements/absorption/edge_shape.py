@@ -92,7 +92,9 @@ def elliott(
     ]))  # fmt: skip
     roots = 0.5 * ends * (1.0 + _NODES)
     angle = roots**2
-    far = jnp.concatenate([sigma * u, -0.5 * fwhm / jnp.tan(angle[0]), scale * jnp.log(jnp.tan(0.5 * angle[1]))], axis=1)
+    far = jnp.concatenate(
+        [sigma * u, -0.5 * fwhm / jnp.tan(angle[0]), scale * jnp.log(jnp.tan(0.5 * angle[1]))], axis=1
+    )
     tails = jnp.stack([lorentz, sech])[:, None, None] / jnp.pi * ends * roots
     weight = jnp.concatenate([gaussian, tails[0], tails[1]], axis=1) * jnp.asarray(_THRICE)
     return lines, jnp.sum(weight * sommerfeld_step(energy[:, None] - far - gap_ev, binding), axis=1)
