@@ -4,7 +4,7 @@
 side by side.
 """
 
-from perolas.laser.patch.compare import TIERS, Comparison, Row, compare
+from perolas.laser.patch.comparison import TIERS, Comparison, Row, compare
 from perolas.laser.patch.film import Patch, patch
 from perolas.laser.patch.waves import Film, Mean, angle_correlation, area_exponent, ensemble, solve
 
