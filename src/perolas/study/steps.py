@@ -315,6 +315,7 @@ _MORE = (
     "perolas.study.steps_xrd",
     "perolas.study.steps_spacing",
     "perolas.study.steps_mechanisms",
+    "perolas.study.steps_modes",
     "perolas.study.steps_raman",
     "perolas.study.steps_ensemble",
 )

@@ -49,7 +49,7 @@ def test_json_sweep_and_picture(capsys: pytest.CaptureFixture[str], tmp_path: Pa
         (["--wavelength", "1200 nm"], "does not reach the gap"),
         (["--size", "100 nm"], "size of 8 to 30 nm"),
         (["--temperature", "4 K"], "temperature of 50 to 350 K"),
-        (["--tier", "salt"], "The tier"),
+        (["--tier", "walk"], "The tier"),
         (["--sweep", "colour=1,2"], "The condition to sweep"),
         (["--sweep", "area=a,b"], "A sweep is written"),
         (["--draws", "1"], '"draws" must lie between'),
