@@ -103,8 +103,15 @@ def solve(patch: Patch, seed: int, count: int = 6, pumps: Sequence[float] = (), 
     Raises:
         InputError: pumps that are none, or no resonance near the gain.
     """
+    from threadpoolctl import threadpool_limits
+
     if any(not (math.isfinite(p) and p > 1.0) for p in pumps) or list(pumps) != sorted(pumps):
         raise InputError("Pumps must rise and be above 1, the first threshold.")
+    with threadpool_limits(1):
+        return _solved(patch, seed, count, pumps, angles)
+
+
+def _solved(patch: Patch, seed: int, count: int, pumps: Sequence[float], angles: int) -> Film:
     cavity = patch.cavity(seed)
     found = cavity.thresholds(count)[:count]
     nm = np.array([wavelength_nm(t.k) for t in found])
