@@ -31,7 +31,8 @@ def write(run: dict[str, Any], out: Path, *, figures: bool = False) -> Path:
         figures: whether to write ``figures/<item>.png`` as well.
 
     Returns:
-        The path of ``report.html``. It is replaced only by a whole page, and the same input gives the same bytes.
+        The path of ``report.html``. It is replaced only by a whole page, and the same input gives the same bytes; a
+        study with claims gets a page of them beside it, ``summary.png``.
 
     Raises:
         OSError: the folder cannot be written.
@@ -43,6 +44,11 @@ def write(run: dict[str, Any], out: Path, *, figures: bool = False) -> Path:
     try:
         part.write_bytes(render(run, out, figures=figures).encode("utf-8", "replace"))
         os.replace(part, target)
+        if run.get("claims"):
+            from perolas.report import summary
+
+            part.write_bytes(summary.png(text.as_dict(run.get("study")), text.as_list(run.get("claims"))))
+            os.replace(part, out / "summary.png")
     finally:
         part.unlink(missing_ok=True)
     return target
@@ -51,7 +57,7 @@ def write(run: dict[str, Any], out: Path, *, figures: bool = False) -> Path:
 def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
     """Return the page as text; see `write`."""
     raw_items = [text.as_dict(i) for i in text.as_list(run.get("items"))]
-    taken: set[str] = {"claims", "top", "warnings", "made", "rest"}
+    taken: set[str] = {"claims", "figures", "top", "warnings", "made", "rest"}
     anchors = [text.slug(str(i.get("name") or "unnamed"), taken) for i in raw_items]
     by_name = {str(i.get("name")): a for i, a in zip(raw_items, anchors, strict=True) if i.get("name")}
     claims = [views.claim(text.as_dict(c), by_name, taken) for c in text.as_list(run.get("claims"))]
@@ -69,6 +75,7 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
         if item["plot"]:
             plots_by_anchor[item["anchor"]] = item["plot"]
     study = text.as_dict(run.get("study"))
+    panels = _figures(run, out, figures)
     scripts = {"page": _asset("page.js")} | ({"plotly": _plotly()} if plots_by_anchor else {})
     return _template().render(
         study={k: ", ".join(map(str, v)) if isinstance(v, list) else v for k, v in study.items()},
@@ -81,6 +88,7 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
         roles=views.counts(claims, "role"),
         verdict_key=views.VERDICTS,
         role_key=views.ROLES,
+        figures=panels,
         items=items,
         rest=rest,
         warnings=_of_the_run(run),
@@ -149,6 +157,29 @@ def _plot(
     if shown.residual is not None:
         notes.append("Residuals in units of the standard deviation of each point; the band is ±2σ.")
     return drawn, " ".join(notes), pictures
+
+
+def _figures(run: dict[str, Any], out: Path, save: bool) -> list[dict[str, str]]:
+    """Return the study's own figures as PNG with their words; written to ``figures/`` as well where `save` is set."""
+    from perolas.report import panels
+
+    items = {str(i.get("name")): i for i in text.as_list(run.get("items"))}
+
+    def load(name: str, key: str) -> xr.Dataset | None:
+        file = text.as_dict(items.get(name)).get(key)
+        found = _load(out, str(file)) if file else None
+        return None if isinstance(found, str) else found
+
+    shown = []
+    for figure in map(text.as_dict, text.as_list(run.get("figures"))):
+        data = panels.png(figure, load)
+        name = str(figure.get("name") or "figure")
+        if save:
+            (out / "figures").mkdir(parents=True, exist_ok=True)
+            (out / "figures" / f"{text.slug(name, set())}.png").write_bytes(data)
+        words = {k: str(figure.get(k) or "") for k in ("title", "text")}
+        shown.append(words | {"name": name, "uri": panels.as_uri(data)})
+    return shown
 
 
 def _load(out: Path, name: str) -> xr.Dataset | str:

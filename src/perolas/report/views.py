@@ -143,6 +143,8 @@ def claim(raw: dict[str, Any], anchors: dict[str, str], taken: set[str]) -> dict
         margin = f" ± {text.number(tolerance, 3)}" if text.is_number(tolerance) and tolerance else ""
         shown = text.unit(own_unit)
         claimed = f"{claimed}{margin}" + (("" if shown == "°" else "\u00a0") + shown if shown else "")
+        sense = {"<=": "≤", ">=": "≥", "~": "≈"}.get(str(raw.get("relation") or "="), str(raw.get("relation") or "="))
+        claimed = claimed if sense == "=" else f"{sense}\u00a0{claimed}"
     found = (
         text.measured(answer["value"], answer.get("std"), answer.get("unit", own_unit), std_known="std" in answer)
         if answer.get("value") is not None

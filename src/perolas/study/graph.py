@@ -10,7 +10,7 @@ from typing import Any
 from perolas.core import check
 from perolas.core.errors import InputError
 from perolas.measurements import registry
-from perolas.study import steps
+from perolas.study import expression, steps
 from perolas.study.schema import Measurement, Study
 
 
@@ -96,6 +96,7 @@ def build(study: Study) -> Graph:
         for answer in claim.answers:
             key = "quantity" if claim.quantity else "order"
             _check_quantity(study, f"claim {claim.id}", answer, key)
+    _check_figures(study)
     return Graph(_sorted(study, needs), needs)
 
 
@@ -127,7 +128,7 @@ def _measurement_needs(study: Study, measurement: Measurement) -> tuple[str, ...
     return tuple(dict.fromkeys(found))
 
 
-def _check_quantity(study: Study, what: str, used: str, *key: str) -> None:
+def _check_quantity(study: Study, what: str, used: str, *key: str | int) -> None:
     """Refuse ``"item.quantity"`` of an unknown item, or an unknown quantity where they are known beforehand."""
     item, _, quantity = used.partition(".")
     try:
@@ -137,6 +138,24 @@ def _check_quantity(study: Study, what: str, used: str, *key: str) -> None:
             check.one_of(quantity, known or [], f'The quantity of "{item}"')
     except InputError as error:
         study.refuse(what, str(error), *key)
+
+
+def _check_figures(study: Study) -> None:
+    for figure in study.figures:
+        what = f"figure {figure.name}"
+        for i, panel in enumerate(figure.panel):
+            for quantity in panel.quantities or []:
+                _check_quantity(study, what, quantity, "panel", i)
+            try:
+                for name in panel.items:
+                    check.one_of(name, study.names, "The item")
+                for name in panel.signals or []:
+                    check.one_of(name, study.measurements, "The measurement")
+                for said in panel.stated:
+                    if said != "":
+                        expression.read_number(said, "stated").to(panel.unit)
+            except InputError as error:
+                study.refuse(what, str(error), "panel", i)
 
 
 def _check_uses(study: Study) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from perolas.core import compiled
 from perolas.core.errors import InputError, PerolasError, one_line
-from perolas.study import claims, execute, graph, lock, paths, schema, store
+from perolas.study import claims, execute, figures, graph, lock, paths, schema, store
 from perolas.study.graph import Graph
 from perolas.study.schema import Study
 
@@ -220,7 +220,14 @@ def _results(study: Study, roles: dict[str, str | None], work: Work, items: list
     warnings = [f"{item['name']}: {sentence}" for item in items for sentence in item["warnings"]]
     head = study.head.model_dump(mode="json", exclude={"data_root"})
     result: dict[str, Any] = store.plain(
-        {"study": head, "items": items, "claims": records, "versions": store.versions(), "warnings": warnings}
+        {
+            "study": head,
+            "items": items,
+            "claims": records,
+            "figures": figures.found(study, lambda quantity: _answer(quantity, good, work)),
+            "versions": store.versions(),
+            "warnings": warnings,
+        }
     )
     return result
 

@@ -175,6 +175,89 @@ class Claim(Table):
         return [self.quantity] if self.quantity else list(self.order or [])
 
 
+class Mark(Table):
+    """A value that the source states, on an axis of a panel.
+
+    Attributes:
+        at: in the axis's unit.
+        text: what it is.
+        along: the axis it lies on.
+    """
+
+    at: float
+    text: Annotated[str, Field(max_length=80)] = ""
+    along: Literal["x", "y"] = "x"
+
+
+class Panel(Table):
+    """A table [[figure.panel]]: what several items gave, side by side; exactly one of the first four.
+
+    Attributes:
+        signals: measurements, each drawn above the one before on its own scale.
+        picture: a measurement with an image.
+        curves: a step with curves.
+        quantities: numbers with their errors, each an ``"item.quantity"``.
+        title: written above.
+        labels: one for each signal or quantity; by default their names.
+        stated: what the source says of each quantity, such as ``"135 ns"``; "" where it says nothing.
+        unit: of the quantities.
+        runs: which curves; by default all.
+        span: ends of the x axis.
+        log: whether the y axis is logarithmic (of quantities: their axis).
+        marks: stated values.
+    """
+
+    signals: Annotated[list[Name], Field(min_length=1, max_length=24)] | None = None
+    picture: Name | None = None
+    curves: Name | None = None
+    quantities: (
+        Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z]\w*\.\w+$")]], Field(min_length=1, max_length=40)] | None
+    ) = None
+    title: Text = ""
+    labels: list[Annotated[str, Field(max_length=80)]] = []
+    stated: list[Stated] = []
+    unit: Annotated[str, Field(max_length=60)] = "1"
+    runs: list[Annotated[str, Field(max_length=80)]] = []
+    span: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    log: bool = False
+    marks: Annotated[list[Mark], Field(max_length=40)] = []
+
+    @model_validator(mode="after")
+    def _one_sort(self) -> Panel:
+        sorts = [k for k in ("signals", "picture", "curves", "quantities") if getattr(self, k) is not None]
+        if len(sorts) != 1:
+            raise ValueError("a panel shows exactly one of signals, picture, curves and quantities")
+        size = len(self.signals or self.quantities or ["one"])
+        for key in ("labels", "stated"):
+            if getattr(self, key) and len(getattr(self, key)) != size:
+                raise ValueError(f'"{key}" has {len(getattr(self, key))} entries for {size}')
+        if self.stated and self.quantities is None:
+            raise ValueError("only quantities can have stated values beside them; give other panels marks")
+        return self
+
+    @property
+    def items(self) -> list[str]:
+        """Names of the items that it shows."""
+        one = [n for n in (self.picture, self.curves) if n]
+        return [*one, *(self.signals or []), *(q.partition(".")[0] for q in self.quantities or [])]
+
+
+class Figure(Table):
+    """A table [[figure]]: panels that belong together, as in a paper.
+
+    Attributes:
+        name: of the file that it is written to.
+        title: written above.
+        text: what it shows, written below.
+        panel: its panels.
+    """
+
+    name: Name
+    title: Text = ""
+    text: Text = ""
+    panel: Annotated[list[Panel], Field(min_length=1, max_length=12)]
+
+
 class File(Table):
     """A whole study file; the keys of a step are looked at by its kind."""
 
@@ -183,13 +266,14 @@ class File(Table):
     measurement: Annotated[list[Measurement], Field(max_length=MAX_ITEMS)] = []
     step: Annotated[list[dict[str, Any]], Field(max_length=MAX_ITEMS)] = []
     claim: Annotated[list[Claim], Field(max_length=MAX_ITEMS)] = []
+    figure: Annotated[list[Figure], Field(max_length=40)] = []
 
 
 class Study:
     """A loaded study.
 
     Attributes:
-        head, specimens, measurements, steps, claims: its tables.
+        head, specimens, measurements, steps, claims, figures: its tables.
         path: of its file.
     """
 
@@ -199,6 +283,7 @@ class Study:
         self.measurements = {m.name: m for m in file.measurement}
         self.steps = {s.name: s for s in steps}
         self.claims = {c.id: c for c in file.claim}
+        self.figures = file.figure
         self.path = path
         self._lines = lines
         self._places: dict[str, tuple[str | int, ...]] = {
@@ -206,6 +291,7 @@ class Study:
             **{f"step {s.name}": ("step", i) for i, s in enumerate(steps)},
             **{f"claim {c.id}": ("claim", i) for i, c in enumerate(file.claim)},
             **{f"specimen {name}": ("specimen", name) for name in file.specimen},
+            **{f"figure {f.name}": ("figure", i) for i, f in enumerate(file.figure)},
         }
 
     @property
@@ -314,7 +400,7 @@ def load(study: str | os.PathLike[str]) -> Study:
 
 def _unique(study: Study, raw: Mapping[str, Any], lines: Lines) -> None:
     """Refuse an item's name or a claim's id that is there twice."""
-    for groups, key in ((("measurement", "step"), "name"), (("claim",), "id")):
+    for groups, key in ((("measurement", "step"), "name"), (("claim",), "id"), (("figure",), "name")):
         seen: dict[str, int] = {}
         for group in groups:
             for i, table in enumerate(raw.get(group, [])):

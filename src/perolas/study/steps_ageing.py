@@ -10,6 +10,7 @@ from pydantic import Field
 from perolas.core import check
 from perolas.core.errors import InputError
 from perolas.study import expression
+from perolas.study.ageing_curves import kept_curves
 from perolas.study.expression import Number, Written
 from perolas.study.schema import Name, Stated, Step, Table, Text
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
@@ -169,7 +170,8 @@ def _compute(step: Ageing, look: Look) -> StepResult:
 
         where = "under the light of the light test" if light else "in the dark"
         add(name, "%", wanted.definition or f"emission that the {wanted.sample} sample keeps {where}", kept)
-    return StepResult(quantities, warnings=tuple(warnings))
+    shown = kept_curves(found, seen.dark_d, seen.light_d if lit else None)
+    return StepResult(quantities, shown, tuple(warnings))
 
 
 def _observed(step: Ageing) -> tuple[Any, list[str]]:

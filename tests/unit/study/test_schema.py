@@ -54,6 +54,12 @@ def refused(path: Path) -> str:
         ('[[claim]]\nid = "c"\ntext = "t"\n[[claim]]\nid = "c"\ntext = "t"\n', 9, "already given on line 6"),
         (STEP + 'uses = 1\n', 11, "not right"),
         ('[specimen.x]\nuses = ["nope"]\n', 6, "is not known"),
+        ('[[figure]]\nname = "f"\n[[figure.panel]]\n', 7, "shows exactly one of"),
+        (STEP + '[[figure]]\nname = "f"\n[[figure.panel]]\nquantities = ["s.p"]\n', 13, 'quantity of "s" "p" is not known'),  # noqa: E501
+        (STEP + '[[figure]]\nname = "f"\n[[figure.panel]]\nquantities = ["s.q"]\nstated = ["1 ns"]\nunit = "eV"\n', 13, "cannot be given"),  # noqa: E501
+        (STEP + '[[figure]]\nname = "f"\n[[figure.panel]]\nquantities = ["s.q"]\nlabels = ["a", "b"]\n', 13, '"labels" has 2 entries for 1'),  # noqa: E501
+        (STEP + '[[figure]]\nname = "f"\n[[figure.panel]]\nsignals = ["s"]\n', 13, 'The measurement "s" is not known'),
+        (STEP + '[[figure]]\nname = "f"\n[[figure.panel]]\npicture = "t"\n', 13, 'The item "t" is not known'),
         ("[[claim]\n", 5, "not TOML"),
         ('title = "twice"\n', 5, "not TOML"),
         ("x = 1\n", 5, "not known here"),
