@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # As in style.css; the sign says it too, for those who see colours otherwise.
 COLOURS = {
-    "reproduced": "#1b7f4b", "differs": "#b3261e", "contradictory": "#8e24aa", "uninformative": "#8a6100",
-    "undetermined": "#46607a", "not_covered": "#8a8f98",
+    "reproduced": "#0072b2", "differs": "#c2410c", "contradictory": "#8b3a75", "uninformative": "#b27800",
+    "undetermined": "#6b7280", "not_covered": "#8a8f98",
 }  # fmt: skip
 _ROW = 0.2  # inches
 _MOST = 80
