@@ -40,7 +40,7 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest -m "not full"
 
 test-all: $(VENV)/.installed-test
-	PEROLAS_FUZZ_SECONDS=2 $(VENV)/bin/python -m pytest -m full
+	PEROLAS_FUZZ_SECONDS=2 $(VENV)/bin/python -m pytest -m full --durations=15
 
 fuzz: $(VENV)/.installed-test
 	PEROLAS_FUZZ_SECONDS=$(PEROLAS_FUZZ_SECONDS) $(VENV)/bin/python -m pytest -m "full or not full" -k fuzz
