@@ -203,6 +203,8 @@ def _axes(problem: Problem, batch: int) -> Problem:
 def _search(problem: Problem, key: Array, starts: int, settings: LevenbergMarquardt) -> tuple[Minimum, Array]:
     """Return the best end of all starts, and how many starts ended there."""
     first = problem.start()
+    if settings.hold_first:
+        first = minimise(problem, first, settings, frozenset(settings.hold_first)).x
     if starts == 1:
         return minimise(problem, first, settings), jnp.asarray(1)
     box = Bijection.of(problem.free, first)

@@ -20,7 +20,7 @@ from perolas.core.measurement import AbstractMeasurement
 from perolas.core.noise import Gaussian
 from perolas.core.parameter import expand, slots
 from perolas.core.problem import Problem
-from perolas.core.solver import jacobian
+from perolas.core.solver import LevenbergMarquardt, jacobian
 
 # Below this probability of so large a disagreement by chance, a joint estimate warns.
 DISAGREE = 0.003
@@ -161,7 +161,10 @@ def join(
     known |= prior or {}
     joint = Joint.of(members, specimen, chosen)
     kept += expand([n for n in known if n not in kept], slots(joint, "measurement"))
-    found = invert(joint, together([e.signal for e in alone.values()]), free=[*chosen, *kept], prior=known, throw=throw)
+    signal = together([e.signal for e in alone.values()])
+    # What is shared waits until brightness, laws and backgrounds have settled around it.
+    solver = LevenbergMarquardt(hold_first=chosen)
+    found = invert(joint, signal, free=[*chosen, *kept], prior=known, solver=solver, throw=throw)
     agreement = _agreement(found, alone, members)
     table = {
         s.parameter: {"std": s.std, "shares": s.shares, "std_without": s.std_without} for s in shares(found, chosen)

@@ -47,12 +47,15 @@ class LevenbergMarquardt:
         max_steps: it gives up after this many steps.
         chunk: batch elements solved together; about 128 is fastest for small fits.
         threads: chunks solved at the same time; None: one for each core. Results do not depend on it.
+        hold_first: names of parameters that stay at their guess until all others have settled. Where several signals
+            share them, a nuisance that starts far off would else drag them into another valley.
     """
 
     tol: float = 1e-13
     max_steps: int = 200
     chunk: int = 128
     threads: int | None = None
+    hold_first: tuple[str, ...] = ()
 
 
 class Local(NamedTuple):
@@ -120,13 +123,16 @@ def local_model(problem: Problem, x: Vector, slope: Vector) -> Local:
     return Local(cost, slope * gradient, slope[:, None] * fisher * slope, rounding)
 
 
-def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> Minimum:
+def minimise(
+    problem: Problem, start: Vector, settings: LevenbergMarquardt, held: frozenset[str] = frozenset()
+) -> Minimum:
     """Find the minimum nearest downhill from `start`; pure jax, so it can be mapped over a batch.
 
     Args:
         problem: what is fitted.
         start: shape (p,), in the parameters' units.
         settings: tolerance and step limit.
+        held: names of parameters that stay where they start.
 
     Returns:
         The end point with its result code; nothing raises here.
@@ -136,6 +142,7 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
     u0 = box.inverse(start)
     lowest = jnp.where(bounded, jnp.minimum(u0, 0.0) - _EDGE, -jnp.inf)
     highest = jnp.where(np.array([kind == "both" for kind in box.kinds]), jnp.maximum(u0, 0.0) + _EDGE, jnp.inf)
+    holds = np.array([slot.name in held for slot in problem.free])
     freedom = max(problem.signal.shape[-1] - len(problem.free), 1)
 
     def scale_of(cost: Float[Array, ""]) -> Float[Array, ""]:
@@ -148,7 +155,7 @@ def minimise(problem: Problem, start: Vector, settings: LevenbergMarquardt) -> M
         low = (u <= lowest) | ((u <= lowest + _EDGE - _NEAR) & negligible)
         high = (u >= highest) | ((u >= highest - _EDGE + _NEAR) & negligible)
         outwards = (low & (local.gradient > 0)) | (high & (local.gradient < 0))
-        keep = jnp.where(outwards, 0.0, 1.0)
+        keep = jnp.where(outwards | holds, 0.0, 1.0)
         others = jnp.where(np.eye(u.size, dtype=bool), 1.0, keep[:, None] * keep)
         return local._replace(gradient=keep * local.gradient, fisher=others * local.fisher)
 
