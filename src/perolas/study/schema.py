@@ -175,6 +175,50 @@ class Claim(Table):
         return [self.quantity] if self.quantity else list(self.order or [])
 
 
+class Statement(Table):
+    """A table [[stated]]: one thing that a text states, for the audit (see `perolas.study.audit`).
+
+    Attributes:
+        name: of the statement.
+        kind: word of the audit's vocabulary, such as ``"fluence"``.
+        of: what it is about; rules join statements that have a subject in common. One text, or several.
+        value: as stated: text with unit and perhaps error, a list of those, or ``{from = "item.quantity"}``.
+        relation: how the text puts it: ``"~"`` for about, ``">"`` for more than.
+        where: its place in the text.
+        text: the words themselves, short.
+        phase, hkl: of a spacing, an angle, a size or a sample.
+        radiation: of a diffraction angle: the tube, such as ``"Cu"``.
+        level, component: of a core-level line, such as ``"Pb 4f"`` and ``"7/2"``.
+        laser: the sort of laser that a wavelength is said to come from.
+        lamp: name of the lamp that an irradiance is said to come from.
+        definition: of a mean lifetime: ``"amplitude"`` or ``"intensity"``.
+        compound: formula that a molar mass, a ratio or an element is about.
+        elements: of an atomic ratio, in the order of its values.
+        keeps: of a size: the element that a nanocrystal keeps while it turns into another.
+        method: how a time of first sight, or of a sample, was found.
+    """
+
+    name: Name
+    kind: Annotated[str, Field(max_length=80)]
+    of: Annotated[str, Field(min_length=1, max_length=200)] | list[Annotated[str, Field(min_length=1, max_length=200)]]
+    value: Stated | list[Stated] | dict[str, str]
+    relation: Relation = "="
+    where: Text = ""
+    text: Text = ""
+    phase: Annotated[str, Field(max_length=80)] = ""
+    hkl: Annotated[list[int], Field(min_length=3, max_length=3)] | None = None
+    radiation: Annotated[str, Field(max_length=20)] = ""
+    level: Annotated[str, Field(max_length=20)] = ""
+    component: Annotated[str, Field(max_length=20)] = ""
+    laser: Annotated[str, Field(max_length=80)] = ""
+    lamp: Annotated[str, Field(max_length=80)] = ""
+    definition: Literal["", "amplitude", "intensity"] = ""
+    compound: Annotated[str, Field(max_length=80)] = ""
+    elements: list[Annotated[str, Field(max_length=3)]] = []
+    keeps: Annotated[str, Field(max_length=3)] = ""
+    method: Annotated[str, Field(max_length=80)] = ""
+
+
 class File(Table):
     """A whole study file; the keys of a step are looked at by its kind."""
 
@@ -183,13 +227,14 @@ class File(Table):
     measurement: Annotated[list[Measurement], Field(max_length=MAX_ITEMS)] = []
     step: Annotated[list[dict[str, Any]], Field(max_length=MAX_ITEMS)] = []
     claim: Annotated[list[Claim], Field(max_length=MAX_ITEMS)] = []
+    stated: Annotated[list[Statement], Field(max_length=MAX_ITEMS)] = []
 
 
 class Study:
     """A loaded study.
 
     Attributes:
-        head, specimens, measurements, steps, claims: its tables.
+        head, specimens, measurements, steps, claims, statements: its tables.
         path: of its file.
     """
 
@@ -199,12 +244,14 @@ class Study:
         self.measurements = {m.name: m for m in file.measurement}
         self.steps = {s.name: s for s in steps}
         self.claims = {c.id: c for c in file.claim}
+        self.statements = {s.name: s for s in file.stated}
         self.path = path
         self._lines = lines
         self._places: dict[str, tuple[str | int, ...]] = {
             **{f"measurement {m.name}": ("measurement", i) for i, m in enumerate(file.measurement)},
             **{f"step {s.name}": ("step", i) for i, s in enumerate(steps)},
             **{f"claim {c.id}": ("claim", i) for i, c in enumerate(file.claim)},
+            **{f"stated {s.name}": ("stated", i) for i, s in enumerate(file.stated)},
             **{f"specimen {name}": ("specimen", name) for name in file.specimen},
         }
 
@@ -314,7 +361,7 @@ def load(study: str | os.PathLike[str]) -> Study:
 
 def _unique(study: Study, raw: Mapping[str, Any], lines: Lines) -> None:
     """Refuse an item's name or a claim's id that is there twice."""
-    for groups, key in ((("measurement", "step"), "name"), (("claim",), "id")):
+    for groups, key in ((("measurement", "step"), "name"), (("claim",), "id"), (("stated",), "name")):
         seen: dict[str, int] = {}
         for group in groups:
             for i, table in enumerate(raw.get(group, [])):
