@@ -9,15 +9,24 @@ import click
 
 
 @click.command()
-@click.argument("study")
+@click.argument("study", required=False)
 @click.option("--out", metavar="DIR", help="folder of its results  [default: perolas-out/<id of the study>, if there]")
 @click.option(
     "--data", metavar="DIR", help="folder of the data files  [default: $PEROLAS_DATA, or what the study says]"
 )
 @click.option("--all", "everything", is_flag=True, help="also list what agrees")
+@click.option("--kinds", is_flag=True, help="list the kinds of statements and nothing else")
+@click.option("--rules", is_flag=True, help="list the rules and nothing else")
 @click.option("--json", "as_json", is_flag=True, help="print the audit as JSON and nothing else")
-def audit(study: str, out: str | None, data: str | None, everything: bool, as_json: bool) -> None:
+def audit(
+    study: str | None, out: str | None, data: str | None, everything: bool, kinds: bool, rules: bool, as_json: bool
+) -> None:
     """Check the [[stated]] numbers of STUDY, a built-in name or a file, against each other."""
+    if kinds or rules:
+        _list(kinds)
+        return
+    if study is None:
+        raise click.UsageError("Missing argument 'STUDY': a built-in name or a file.")
     from perolas.study.audit.whole import audit_study
 
     found = audit_study(study, out, data=data)
@@ -37,6 +46,28 @@ def audit(study: str, out: str | None, data: str | None, everything: bool, as_js
     for open_ in found["not_possible"]:
         click.echo(f"{'not checked':<12}  {open_}")
     click.echo(sentence(found))
+
+
+def _list(kinds: bool) -> None:
+    """Print the vocabulary, or the rules."""
+    from perolas.study.audit.check import RULES
+    from perolas.study.audit.kinds import KINDS
+    from perolas.study.audit.relations import RELATIONS
+
+    if kinds:
+        rows = [
+            (k.name, k.unit or ("words" if k.text else "any unit"), f"{k.meaning}{_needs(k.needs)}")
+            for k in KINDS.values()
+        ]
+    else:
+        rows = [(r.name, r.severity, r.says) for r in (*RULES, *RELATIONS)]
+    widths = [max(len(row[i]) for row in rows) for i in range(2)]
+    for row in rows:
+        click.echo(f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}")
+
+
+def _needs(keys: tuple[str, ...]) -> str:
+    return f" (needs {', '.join(keys)})" if keys else ""
 
 
 def _distance(check: dict[str, Any]) -> str:

@@ -77,7 +77,7 @@ def look_over(study: Study) -> None:
                 _same_length(statement, len(statements.read(statement)))
             else:
                 _look_over_reference(study, statement)
-        except (InputError, OverflowError) as error:
+        except InputError as error:
             study.refuse(what, str(error), "value")
 
 

@@ -10,9 +10,10 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
-from perolas.core import check
+from perolas.core import units
 from perolas.core.errors import InputError, one_line
 from perolas.study import expression
 from perolas.study.audit.kinds import KINDS, Kind
@@ -93,7 +94,13 @@ def kind_of(statement: Statement) -> Kind:
     Raises:
         InputError: there is no such kind, or a key that it needs is missing.
     """
-    kind = KINDS[check.one_of(statement.kind, KINDS, "The kind")]
+    if statement.kind not in KINDS:
+        near = get_close_matches(statement.kind, KINDS, n=1)
+        hint = f' (did you mean "{near[0]}"?)' if near else ""
+        raise InputError(
+            f'The kind "{one_line(statement.kind, 60)}" is not known{hint}; "perolas audit --kinds" lists them.'
+        )
+    kind = KINDS[statement.kind]
     for key in kind.needs:
         if not getattr(statement, key):
             raise InputError(f'A statement of kind "{kind.name}" needs the key "{key}".')
@@ -133,6 +140,8 @@ def read(statement: Statement, look: Look | None = None) -> list[Said]:
 
 
 def _one(statement: Statement, kind: Kind, value: str | float, place: int) -> Said:
+    if isinstance(value, int) and abs(value) > 1e300:
+        raise InputError(f'"{statement.name}" is too large a number.')
     text = value if isinstance(value, str) else repr(value)
     source = statement.name if place == 0 else f"{statement.name}[{place}]"
     number = _fits(expression.read_number(value, source), kind)
@@ -146,8 +155,9 @@ def _one(statement: Statement, kind: Kind, value: str | float, place: int) -> Sa
 
 def _fits(number: Number, kind: Kind) -> Number:
     """Return the number if its unit belongs to the kind; it is tried by converting."""
-    if kind.unit is not None:
-        number.to(kind.unit)
+    if kind.unit is not None and units.pint_unit(kind.unit).dimensionality != number.unit.dimensionality:
+        has = f'"{number.unit:~}"' if number.unit.dimensionality else "no unit"
+        raise InputError(f'A "{kind.name}" is in "{kind.unit}", but this has {has}.')
     return number
 
 
