@@ -50,9 +50,8 @@ def audit(
 
 def _list(kinds: bool) -> None:
     """Print the vocabulary, or the rules."""
-    from perolas.study.audit.check import RULES
+    from perolas.study.audit.check import EVERY_RULE
     from perolas.study.audit.kinds import KINDS
-    from perolas.study.audit.relations import RELATIONS
 
     if kinds:
         rows = [
@@ -60,7 +59,7 @@ def _list(kinds: bool) -> None:
             for k in KINDS.values()
         ]
     else:
-        rows = [(r.name, r.severity, r.says) for r in (*RULES, *RELATIONS)]
+        rows = [(r.name, r.severity, r.says) for r in EVERY_RULE]
     widths = [max(len(row[i]) for row in rows) for i in range(2)]
     for row in rows:
         click.echo(f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}")

@@ -53,8 +53,8 @@ SPOILT: list[Row] = [
     ("weighed", "mass", "cadmium stock", "5.14 mg", {"compound": "CdO"}),
     ("flask", "volume", "cadmium stock", "8.0 mL"),
     ("molarity", "concentration", "cadmium stock", "50 mmol/L"),
-    # 0.4296 / sqrt(2) = 0.304 nm and 29.4 degrees, caesium bromide; 0.587 / sqrt(2) = 0.415 nm is the (110) of the cubic
-    # perovskite: 0.587 nm is its (100)
+    # 0.4296 / sqrt(2) = 0.304 nm and 29.4 degrees, caesium bromide; 0.587 / sqrt(2) = 0.415 nm is the (110) of the
+    # cubic perovskite: 0.587 nm is its (100)
     ("salt_d", "d_spacing", "salt", "0.304 nm", {"phase": "CsBr", "hkl": [1, 1, 0]}),
     ("salt_angle", "two_theta", "salt", "29.4 deg", {"phase": "CsBr", "hkl": [1, 1, 0], "radiation": "Cu"}),
     ("fringe", "d_spacing", "shell", "0.587 nm", {"phase": "CsPbBr3_cubic", "hkl": [1, 1, 0]}),

@@ -28,7 +28,8 @@ EQUATIONS: dict[str, tuple[tuple[str, ...], str, Callable[..., float], tuple[flo
     "photon_lifetime_of_line": (
         ("line_centre", "linewidth"), "photon_lifetime", lambda c, w: 1 / (2 * PI * C * w / c**2), (1,)),
     "mode_spacing": (
-        ("line_centre", "refractive_index", "cavity_length"), "mode_spacing", lambda w, n, x: w * w / n / x / 2, (1, 2)),
+        ("line_centre", "refractive_index", "cavity_length"), "mode_spacing",
+        lambda w, n, x: w * w / n / x / 2, (1, 2)),
     "concentration": (("amount", "volume"), "concentration", lambda n, v: n / v, (1,)),
     "size_of_volumes": (("parent_size", "volume_ratio"), "product_size", lambda d, r: math.cbrt(d**3 * r), (1,)),
 }  # fmt: skip
