@@ -53,6 +53,7 @@ _LIGHT = (
     _number("spot_diameter", "um", "diameter of a round spot"),
     _number("spot_radius", "um", "radius of a round spot"),
     _number("fluence", "uJ/cm^2", "energy of one pulse on an area"),
+    _number("numerical_aperture", "1", "of the lens that focuses", high=1.8),
     _number("irradiance", "mW/cm^2", "mean power on an area"),
     _number("peak_irradiance", "GW/cm^2", "power on an area at the peak of a pulse"),
     _number("dose", "J/cm^2", "energy on an area over a whole exposure"),
@@ -121,6 +122,8 @@ _MATTER = (
     _number("times", "1", "how many times as large it became", low=-inf),
     Kind("d_spacing", "nm", "distance of lattice planes"),
     Kind("two_theta", "deg", "diffraction angle", high=180, needs=("radiation",)),
+    _number("scan_start", "deg", "where a scan begins (2 theta)", high=180),
+    _number("scan_end", "deg", "where a scan ends (2 theta)", high=180),
     Kind("xray_wavelength", "nm", "wavelength of X-rays", nominal=True),
 )
 _TIMES = (

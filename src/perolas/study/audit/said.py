@@ -26,6 +26,7 @@ ZEROS = 0.05  # "20 nm" may be 19 to 21: zeros at the end may be digits or not, 
 NOMINAL = 0.02  # of a setting: "1 kHz"
 OPEN = 1e12  # "more than 24 h" reaches so many times as far: a number, for infinity times zero is none
 
+_TIMES_TEN = re.compile(r"\s*[×x·]\s*10\s*\^?\s*([-+]?\d+)")  # as papers print powers
 _PRINTED = re.compile(r"^\s*[-+]?(\d*)(\.?)(\d*)(?:[eE]([-+]?\d+))?")
 
 
@@ -142,9 +143,9 @@ def read(statement: Statement, look: Look | None = None) -> list[Said]:
 def _one(statement: Statement, kind: Kind, value: str | float, place: int) -> Said:
     if isinstance(value, int) and abs(value) > 1e300:
         raise InputError(f'"{statement.name}" is too large a number.')
-    text = value if isinstance(value, str) else repr(value)
+    text = _TIMES_TEN.sub(r"e\1", value) if isinstance(value, str) else repr(value)
     source = statement.name if place == 0 else f"{statement.name}[{place}]"
-    number = _fits(expression.read_number(value, source), kind)
+    number = _fits(expression.read_number(text if isinstance(value, str) else value, source), kind)
     if not text.strip() or number.parts:
         return Said(statement, number, 0.0, text, place)
     unit = re.sub(_PRINTED, "", text, count=1).strip() or "1"

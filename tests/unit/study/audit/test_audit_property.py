@@ -171,6 +171,13 @@ def test_what_printed_digits_leave_open(text: str, half: float) -> None:
     assert half_width(text, about=True) == pytest.approx(2 * half)
 
 
+@pytest.mark.parametrize("text", ["8.6e7", "8.6×10^7", "8.6 x 10^7", "8.6 · 10^7", "86 x 10^6"])
+def test_powers_of_ten_as_papers_print_them(text: str, audit_of: Callable[..., Any]) -> None:
+    found = audit_of({"kind": "shots", "value": text}, {"kind": "shots", "value": "8.60e7"})
+    assert found["agreements"]
+    assert not found["contradictions"]
+
+
 def test_a_setting_is_meant_as_printed() -> None:
     assert half_width("1 kHz", nominal=True) == pytest.approx(0.02)
     assert half_width("1.000 kHz", nominal=True) == pytest.approx(0.0005)

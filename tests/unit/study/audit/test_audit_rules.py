@@ -71,6 +71,34 @@ EXAMPLES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]]
         s("irradiance", "20 mW/cm^2"),
         s("irradiance", "5.0 mW/cm^2"),
     ),
+    # 50 uJ/cm2 x 1.0 kHz = 50 mW/cm2
+    "irradiance_of_pulses": (
+        [s("fluence", "50 uJ/cm^2"), s("repetition_rate", "1.0 kHz")],
+        s("irradiance", "50 mW/cm^2"),
+        s("irradiance", "50 uW/cm^2"),
+    ),
+    # 532 nm / (2 x 0.80) = 332 nm
+    "spot_diffracts": (
+        [s("wavelength", "532 nm"), s("numerical_aperture", "0.80")],
+        s("spot_diameter", "0.5 um"),
+        s("spot_diameter", "0.2 um"),
+    ),
+    # 1 / 40 MHz = 25 ns
+    "decay_in_period": (
+        [s("repetition_rate", "40 MHz")],
+        s("mean_lifetime", "9 ns"),
+        s("mean_lifetime", "140 ns"),
+    ),
+    "line_after_start": (
+        [s("scan_start", "10 deg")],
+        s("two_theta", "15 deg", **CU),
+        s("two_theta", "7.5 deg", **CU),
+    ),
+    "line_before_end": (
+        [s("scan_end", "50 deg")],
+        s("two_theta", "30.4 deg", **CU),
+        s("two_theta", "62 deg", **CU),
+    ),
     # 1.00 mJ / 100 fs = 10 GW, 9.4 GW for a Gaussian pulse
     "peak_power": (
         [s("pulse_energy", "1.00 mJ"), s("pulse_length", "100 fs")],
