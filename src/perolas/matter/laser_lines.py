@@ -14,8 +14,8 @@ def _table() -> dict[str, dict[str, Any]]:
     import yaml
 
     path = files("perolas.matter").joinpath("parameters", "lines", "lasers.yaml")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=loader))
+    text = path.read_text(encoding="utf-8")
+    return dict(yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
 def laser_named(text: str) -> str | None:

@@ -27,7 +27,7 @@ from perolas.study.schema import Statement, Study
 
 RULES: tuple[Rule, ...] = (*NUMBER_RULES, *WORD_RULES, *MATTER_RULES)
 EVERY_RULE: tuple[Rule | Relation, ...] = (*RULES, *RELATIONS)
-MOST = 5000  # comparisons by one relation for one subject: as many statements of one kind are a list, not a text
+MOST = 500  # comparisons by one relation for one subject: as many statements of one kind are a list, not a text
 
 
 def constants() -> dict[str, Number]:

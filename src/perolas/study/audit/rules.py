@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import combinations
+from typing import Any, TypeVar
 
 from perolas.study.audit.said import OPEN, Range, Said
 from perolas.study.schema import Statement
@@ -15,6 +16,8 @@ SEVERITIES = {
     "disagrees": "two statements cannot both hold as written",
     "unexplained": "both may hold, but the text does not say how",
 }
+T = TypeVar("T")
+MOST_PAIRED = 50
 CERTAIN = 3.0  # explicit errors count this many times before two numbers are said to differ
 
 
@@ -125,6 +128,17 @@ def compare(left: Range, relation: str, right: Range, slack: float = 0.0) -> Out
         times = max(left.value, right.value) / min(left.value, right.value)
     sigma = gap / std if std > 0 and gap > 0 and math.isfinite(std) else None
     return Outcome(not gap > CERTAIN * std, times, sigma)
+
+
+def pairs(items: Sequence[T]) -> Iterator[tuple[T, T]]:
+    """Yield the pairs of a list; of a long one (a table, not a text) each with the first and with the one before."""
+    if len(items) <= MOST_PAIRED:
+        yield from combinations(items, 2)
+        return
+    for i in range(1, len(items)):
+        yield items[0], items[i]
+        if i > 1:
+            yield items[i - 1], items[i]
 
 
 def plain(said: Said) -> Range:

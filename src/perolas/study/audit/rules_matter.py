@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import combinations, product
+from functools import cache
+from itertools import product
 
 from perolas.core.errors import InputError
 from perolas.matter import compounds, crystal, laser_lines
 from perolas.matter import formula as formulas
 from perolas.matter.parameters_library import library, physical_parameter
-from perolas.study.audit.rules import Case, Found, Rule, compare, known, plain
+from perolas.study.audit.rules import Case, Found, Rule, compare, known, pairs, plain
 from perolas.study.audit.said import Said, told
 from perolas.study.expression import number
 
@@ -56,7 +57,7 @@ def _angle(case: Case) -> Iterator[Found]:
         if found is None or tube is None:
             continue
         hkl = said.statement.hkl
-        spacings = [found.d_spacing_nm(hkl)] if hkl else _spacings(found, tube[0], said.high)
+        spacings = [found.d_spacing_nm(hkl)] if hkl else _spacings(found.name, tube[0], _upto_deg(said))
         lines = [2 * math.asin(tube[0] / (2 * d)) for d in spacings if 2 * d > tube[0]]
         if not lines:
             continue
@@ -71,11 +72,16 @@ def _angle(case: Case) -> Iterator[Found]:
         yield (said.statement.name,), outcome.holds, sentence, outcome.times, outcome.sigma
 
 
-def _spacings(found: crystal.Crystal, wavelength_nm: float, angle: float) -> list[float]:
-    """Return the spacings that diffract up to some degrees beyond an angle (radians), nm."""
-    furthest = min(math.pi, angle + 0.1)
+def _upto_deg(said: Said) -> int:
+    """Return how far lines have to be known: some degrees beyond an angle, in steps, so that they are kept."""
+    return min(180, 30 * (1 + int(math.degrees(max(said.number.value, 0.0)) + 5) // 30))
+
+
+@cache
+def _spacings(phase: str, wavelength_nm: float, upto_deg: int) -> list[float]:
+    """Return the spacings of a phase that diffract up to an angle and are not too weak to see, nm."""
     try:
-        seen = found.reflections(wavelength_nm, two_theta_max=math.degrees(furthest))
+        seen = crystal.phase(phase).reflections(wavelength_nm, two_theta_max=float(upto_deg))
     except InputError:  # too many: everything would fit
         return []
     return [float(d) for d, i in zip(seen.d_nm, seen.intensity, strict=True) if i > 0.1]
@@ -114,7 +120,7 @@ def _tube(case: Case) -> Iterator[Found]:
 
 
 def _doublet(case: Case) -> Iterator[Found]:
-    for a, b in combinations(case.each("core_level"), 2):
+    for a, b in pairs(case.each("core_level")):
         level = a.statement.level
         if level != b.statement.level or a.statement.component == b.statement.component:
             continue

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations, pairwise, product
+from itertools import pairwise, product
 
 from perolas.study.audit.kinds import KINDS
-from perolas.study.audit.rules import Case, Found, Outcome, Rule, compare, known, plain
+from perolas.study.audit.rules import Case, Found, Outcome, Rule, compare, known, pairs, plain
 from perolas.study.audit.said import Said, told
 from perolas.study.expression import number
 from perolas.study.schema import Statement
@@ -34,7 +34,7 @@ def _one_value(case: Case) -> Iterator[Found]:
     for kind, rows in case.numbers.items():
         if KINDS[kind].many or KINDS[kind].several:
             continue
-        for [a], [b] in combinations(rows, 2):
+        for [a], [b] in pairs(rows):
             if not alike(a.statement, b.statement) or a.number.unit.dimensionality != b.number.unit.dimensionality:
                 continue
             word = "agree" if (outcome := _the_same(a, b)).holds else "differ"
@@ -161,7 +161,7 @@ def _taken(case: Case) -> Iterator[Found]:
 
 def _one_lamp(case: Case) -> Iterator[Found]:
     lit = [s for s in case.each("irradiance") if s.statement.lamp]
-    for a, b in combinations(lit, 2):
+    for a, b in pairs(lit):
         if a.statement.lamp.casefold() == b.statement.lamp.casefold() and a.statement.of != b.statement.of:
             outcome = compare(plain(a), "=", plain(b))
             word = "the same" if outcome.holds else "two irradiances"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import combinations
 
 from perolas.core.errors import InputError, one_line
 from perolas.matter import compounds
 from perolas.study.audit.kinds import KINDS
-from perolas.study.audit.rules import Case, Found, Rule, compare, known, plain
+from perolas.study.audit.rules import Case, Found, Rule, compare, known, pairs, plain
 from perolas.study.audit.rules_numbers import alike
 from perolas.study.audit.said import place_of, words
 
@@ -21,7 +20,7 @@ def _one_word(case: Case) -> Iterator[Found]:
     for kind, statements in case.words.items():
         if KINDS[kind].many:
             continue
-        for a, b in combinations(statements, 2):
+        for a, b in pairs(statements):
             if alike(a, b):
                 holds = words(a) == words(b)
                 word = "agree" if holds else "differ"
