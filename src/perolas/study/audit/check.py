@@ -10,7 +10,7 @@ from typing import Any
 
 from perolas.core import check as door
 from perolas.core import units
-from perolas.core.errors import InputError
+from perolas.core.errors import InputError, one_line
 from perolas.matter import compounds
 from perolas.matter.parameters_library import physical_parameter
 from perolas.study import expression
@@ -66,6 +66,8 @@ def look_over(study: Study) -> None:
             kind = statements.kind_of(statement)
         except InputError as error:
             study.refuse(what, str(error), "kind")
+        if statement.hkl is not None and not any(statement.hkl):
+            study.refuse(what, "Miller indices are not all zero.", "hkl")
         try:
             if statement.compound:
                 compounds.find(statement.compound)
@@ -146,14 +148,14 @@ def audit(study: Study, look: Look | None = None) -> dict[str, Any]:
             everything[name] = statements.read(statement, look)
         except InputError as error:
             missing.append(f"{name}: {error}")
-    checks = _all(study, everything)
+    checks, missed = _all(study, everything)
     found = [c for c in checks if not c.holds]
     shown = _without_echoes(found, checks)
     return {
         "statements": [_row(s) for s in study.statements.values()],
         "contradictions": [_record(c) for c in shown],
         "agreements": [_record(c) for c in checks if c.holds],
-        "not_possible": [*missing, *_nearly(study, everything)],
+        "not_possible": [*missing, *missed, *_nearly(study, everything)],
         "counts": {
             "statements": len(study.statements),
             "checks": len(checks),
@@ -219,22 +221,26 @@ def _put(case: Case, statement: Statement, numbers: list[Said] | None) -> None:
         case.numbers.setdefault(statement.kind, []).append(numbers)
 
 
-def _all(study: Study, everything: dict[str, list[Said]]) -> list[Check]:
-    """Return every comparison, each once."""
+def _all(study: Study, everything: dict[str, list[Said]]) -> tuple[list[Check], list[str]]:
+    """Return every comparison, each once, and what could not be compared."""
+    missed: list[str] = []
     found: dict[tuple[str, frozenset[str], str], Check] = {}
     cases, whole, known = _cases(study, everything), _whole(study, everything), constants()
     for rule in RULES:
         for case in cases if rule.kinds else [whole]:
-            for names, holds, words, times, sigma in rule.find(case):
-                check = Check(rule.name, names, holds, words, rule.severity, times, sigma, rule.source)
-                key = words if not rule.kinds else ""
-                found.setdefault((rule.name, frozenset(names), key), check)
+            try:
+                for names, holds, words, times, sigma in rule.find(case):
+                    check = Check(rule.name, names, holds, words, rule.severity, times, sigma, rule.source)
+                    key = words if not rule.kinds else ""
+                    found.setdefault((rule.name, frozenset(names), key), check)
+            except (InputError, ArithmeticError) as error:  # numbers beyond all measure; the other rules go on
+                missed.append(f"{case.subject}, {rule.name}: {one_line(error)}")
     for relation in RELATIONS:
         needed = kinds_of(relation)
         for case in cases:
             for check in _related(relation, needed, case, known):
                 found.setdefault((relation.name, frozenset(check.statements), ""), check)
-    return list(found.values())
+    return list(found.values()), missed
 
 
 def _related(relation: Relation, needed: tuple[str, ...], case: Case, known: dict[str, Number]) -> list[Check]:

@@ -64,6 +64,7 @@ nothing = { expression = "power / (rate - rate)", unit = "1", definition = "not 
         (stated("a", "fluence", '"1 uJ/cm^2"', 'wher = "p. 3"\n'), 11, '"wher" is not known.*did you mean "where"'),
         (stated("a", "fluence", '"1 uJ/cm^2"', 'relation = "!="\n'), 11, "relation"),
         (stated("a", "fluence", '"1 uJ/cm^2"', "hkl = [1, 0]\n"), 11, "hkl"),
+        (stated("a", "d_spacing", '"1 nm"', "hkl = [0, 0, 0]\n"), 11, "not all zero"),
         (GOOD + GOOD, 13, 'the name "rate" was already given on line 7'),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -146,6 +147,38 @@ def test_explicit_errors_count_three_times(value: float, std: float, off: float,
     assert not found(off)
     assert found(3.2)
     assert found(-3.2) or value - 3.2 * math.sqrt(2) * error < 0
+
+
+@st.composite
+def anything(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Statements of any kind with any number, sensible or not."""
+    found = []
+    for kind in draw(st.lists(st.sampled_from([k for k in KINDS.values() if not k.text]), min_size=2, max_size=12)):
+        numbers = st.sampled_from([0, -1, 1, 1e-300, 1e300, 7.5, -1e-30]) | st.floats(-1e9, 1e9)
+        unit = "" if kind.unit in (None, "1") else f" {kind.unit}"
+        texts = [f"{draw(numbers):.6g}{unit}" for _ in range(draw(st.integers(1, 3)) if kind.several else 1)]
+        keys: dict[str, Any] = {"phase": draw(st.sampled_from(["", "CsPbBr3", "CsBr", "made up"])), "radiation": "Cu"}
+        keys |= {"level": "Pb 4f", "component": draw(st.sampled_from(["5/2", "7/2"])), "compound": "CsPbBr3"}
+        keys |= {"keeps": "Pb", "laser": "argon", "lamp": "one", "elements": ["Cs", "Pb", "Br"][: len(texts)]}
+        keys |= {"hkl": draw(st.sampled_from([None, [1, 0, 0], [40, -3, 7]]))}
+        keys |= {"relation": draw(st.sampled_from(["=", "~", "<", ">", "<=", ">="]))}
+        found.append({"kind": kind.name, "value": texts if kind.several else texts[0], **keys})
+    return found
+
+
+@given(stated=anything())
+@settings(max_examples=60, **HOW)  # type: ignore[arg-type]
+def test_any_numbers_end_in_an_audit(stated: list[dict[str, Any]], audit_of: Callable[..., Any]) -> None:
+    found = audit_of(*stated)
+    assert found["counts"]["statements"] == len(stated)
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.full
+@given(stated=anything())
+@settings(max_examples=3000, **HOW)  # type: ignore[arg-type]
+def test_any_numbers_end_in_an_audit_many_times(stated: list[dict[str, Any]], audit_of: Callable[..., Any]) -> None:
+    json.dumps(audit_of(*stated), allow_nan=False)
 
 
 @pytest.mark.parametrize(
