@@ -323,7 +323,7 @@ def _nearly(study: Study, everything: dict[str, list[Said]]) -> list[str]:
         for relation in RELATIONS:
             needed = kinds_of(relation)
             lacking = [k for k in needed if not case.each(k)]
-            if len(needed) >= 3 and len(lacking) == 1:
+            if len(needed) >= 3 and len(lacking) == 1 and relation.source != "arithmetic":
                 words = lacking[0].replace("_", " ")
                 found[f"{case.subject}: with its {words} this could be checked: {relation.says}"] = None
     return list(found)
