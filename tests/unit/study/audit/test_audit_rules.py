@@ -369,3 +369,57 @@ def test_a_rule_finds_what_breaks_it_and_nothing_else(rule: str, audit_of: Calla
 
 def test_every_rule_has_an_example() -> None:
     assert {r.name for r in EVERY_RULE} == set(EXAMPLES)
+
+
+def test_a_relation_that_fails_for_one_of_two_values_is_not_listed_again(audit_of: Callable[..., Any]) -> None:
+    """1 kHz x 24 h = 8.64e7: of the two times one fits, so the only contradiction is that there are two."""
+    given = [s("shots", "8.6e7"), s("repetition_rate", "1 kHz"), s("duration", "24 h"), s("duration", "160 min")]
+    assert [c["rule"] for c in audit_of(*given)["contradictions"]] == ["one_value"]
+    # where neither fits, both are listed: 1 kHz x 2 h = 7.2e6
+    given[2] = s("duration", "2 h")
+    assert len(audit_of(*given)["contradictions"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differ"),
+    [
+        ("2 h", "2.4 h", False),  # 2.4 is printed as 2
+        ("2 h", "3 h", True),  # nothing is printed as 2 and as 3, though both leave 2.5 open
+        ("20 nm", "20.8 nm", False),  # the zero may not be a digit
+        ("0.30 nm", "300 pm", False),
+        ("1.50 nm", "1.51 nm", True),
+        ("1.50 +- 0.01 nm", "1.53 nm", False),  # 0.025 beyond rounding: less than three errors
+        ("1.50 +- 0.01 nm", "1.54 nm", True),  # 0.035: more
+    ],
+)
+def test_when_one_thing_has_two_values(first: str, second: str, differ: bool, audit_of: Callable[..., Any]) -> None:
+    """By the rules of rounding, worked out beside each."""
+    kind = "duration" if first.endswith("h") else "size"
+    assert bool(audit_of(s(kind, first), s(kind, second))["contradictions"]) == differ
+
+
+def test_a_bound_only_contradicts_what_lies_beyond_it(audit_of: Callable[..., Any]) -> None:
+    more = s("duration", "24 h", relation=">")
+    assert not audit_of(more, s("duration", "40 h"))["contradictions"]
+    assert audit_of(more, s("duration", "20 h"))["contradictions"]
+    assert not audit_of(s("resolution", "0.1 nm", relation="<"), s("linewidth", "0.05 nm"))["contradictions"]
+
+
+def test_subjects_keep_things_apart(audit_of: Callable[..., Any]) -> None:
+    hours = [s("duration", "24 h", of=["lasing", "Storage "]), s("duration", "2 h", of="film")]
+    assert not audit_of(*hours)["contradictions"]
+    assert audit_of(*hours, s("duration", "9 h", of="storage"))["contradictions"]
+
+
+def test_what_is_about_another_plane_or_compound_is_not_compared(audit_of: Callable[..., Any]) -> None:
+    assert not audit_of(s("d_spacing", "0.58 nm", hkl=[1, 0, 0]), s("d_spacing", "0.41 nm", hkl=[1, 1, 0]))[
+        "contradictions"
+    ]
+    given = [s("amount", "1.0 mmol", compound="PbBr2"), s("volume", "10.0 mL")]
+    found = audit_of(*given, s("concentration", "0.40 mol/L", compound="CsBr"))
+    assert "concentration" not in {c["rule"] for c in found["contradictions"]}
+
+
+def test_one_missing_number_is_named(audit_of: Callable[..., Any]) -> None:
+    found = audit_of(s("average_power", "4 mW", of="pump"), s("pulse_energy", "4 uJ", of="pump"))
+    assert [x for x in found["not_possible"] if x.startswith("pump: with its repetition rate")]
