@@ -51,5 +51,6 @@ def _row(check: dict[str, Any]) -> dict[str, Any]:
         "distance": distance(check),
         "rule": str(check.get("rule", "")),
         "source": str(check.get("source", "")),
+        "quotes": [str(q) for q in text.as_list(check.get("quotes"))],
         "statements": [str(s) for s in text.as_list(check.get("statements"))],
     }

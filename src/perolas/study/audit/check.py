@@ -153,8 +153,8 @@ def audit(study: Study, look: Look | None = None) -> dict[str, Any]:
     shown = _without_echoes(found, checks)
     return {
         "statements": [_row(s) for s in study.statements.values()],
-        "contradictions": [_record(c) for c in shown],
-        "agreements": [_record(c) for c in checks if c.holds],
+        "contradictions": [_record(c, study) for c in shown],
+        "agreements": [_record(c, study) for c in checks if c.holds],
         "not_possible": [*missing, *missed, *_nearly(study, everything)],
         "counts": {
             "statements": len(study.statements),
@@ -181,7 +181,7 @@ def distance(check: Mapping[str, Any]) -> str:
     if times is not None and times > 1.0:
         words.append(f"a factor of {times:.3g}" if times >= 2 else f"{100 * (times - 1):.2g} % apart")
     if check.get("sigma"):
-        words.append(f"{check['sigma']:.2g} sigma beyond rounding")
+        words.append(f"{check['sigma']:.3g} sigma beyond rounding")
     return ", ".join(words)
 
 
@@ -190,9 +190,10 @@ def _row(statement: Statement) -> dict[str, Any]:
     return {**given, "of": [statement.of] if isinstance(statement.of, str) else list(statement.of)}
 
 
-def _record(check: Check) -> dict[str, Any]:
+def _record(check: Check, study: Study) -> dict[str, Any]:
     row = asdict(check)
     row["statements"] = list(check.statements)
+    row["quotes"] = [study.statements[n].text for n in check.statements if study.statements[n].text]
     for key in ("times", "sigma"):
         if row[key] is not None and not math.isfinite(row[key]):
             row[key] = None

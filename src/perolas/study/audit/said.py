@@ -164,7 +164,7 @@ def _fits(number: Number, kind: Kind) -> Number:
 
 def _show(number: Number, kind: Kind) -> str:
     written = number.to(kind.unit or f"{number.unit:~}")
-    error = f" +- {written.std:.2g}" if written.std else ""
+    error = f" ± {written.std:.2g}" if written.std else ""
     return f"{written.value:.4g}{error}{'' if written.unit in ('1', '') else f' {written.unit}'}"
 
 
