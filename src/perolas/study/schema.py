@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from perolas.core.errors import InputError, one_line
 from perolas.study.lines import Lines
@@ -200,7 +200,7 @@ class Statement(Table):
 
     name: Name
     kind: Annotated[str, Field(max_length=80)]
-    of: Annotated[str, Field(min_length=1, max_length=200)] | list[Annotated[str, Field(min_length=1, max_length=200)]]
+    of: Annotated[str, Field(max_length=200)] | list[Annotated[str, Field(max_length=200)]]
     value: Stated | list[Stated] | dict[str, str]
     relation: Relation = "="
     where: Text = ""
@@ -217,6 +217,22 @@ class Statement(Table):
     elements: list[Annotated[str, Field(max_length=3)]] = []
     keeps: Annotated[str, Field(max_length=3)] = ""
     method: Annotated[str, Field(max_length=80)] = ""
+
+    @field_validator("of", mode="before")
+    @classmethod
+    def _subjects(cls, given: Any) -> Any:
+        named = given if isinstance(given, list) else [given]
+        if not named or not all(isinstance(n, str) and n.strip() for n in named):
+            raise ValueError('"of" says what the statement is about: a text, or a list of texts')
+        return given
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _values(cls, given: Any) -> Any:
+        plain = given if isinstance(given, list) else [given]
+        if not isinstance(given, dict) and not all(type(v) in (str, int, float) for v in plain):
+            raise ValueError('a value is a number with its unit in quotes, such as "0.3 nm", or a list of those')
+        return given
 
 
 class File(Table):

@@ -49,7 +49,7 @@ nothing = { expression = "power / (rate - rate)", unit = "1", definition = "not 
         (stated("a", "fluence", '"1e400 uJ/cm^2"'), 10, "finite"),
         (stated("a", "fluence", "1" + "0" * 400), 10, "too large"),
         (stated("a", "fluence", '""'), 10, "must be a number"),
-        (stated("a", "fluence", "true"), 10, "not right|must be"),
+        (stated("a", "fluence", "true"), 10, "a value is a number"),
         (stated("a", "fluence", "[]"), 10, "one value"),
         (stated("a", "shares", "[]"), 10, "empty list"),
         (stated("a", "shares", '"50 %"'), 10, "list of values"),
@@ -65,6 +65,8 @@ nothing = { expression = "power / (rate - rate)", unit = "1", definition = "not 
         (stated("a", "fluence", '"1 uJ/cm^2"', 'relation = "!="\n'), 11, "relation"),
         (stated("a", "fluence", '"1 uJ/cm^2"', "hkl = [1, 0]\n"), 11, "hkl"),
         (stated("a", "d_spacing", '"1 nm"', "hkl = [0, 0, 0]\n"), 11, "not all zero"),
+        ('[[stated]]\nname = "a"\nkind = "shots"\nof = []\nvalue = 3\n', 9, "what the statement is about"),
+        ('[[stated]]\nname = "a"\nkind = "shots"\nof = " "\nvalue = 3\n', 9, "what the statement is about"),
         (GOOD + GOOD, 13, 'the name "rate" was already given on line 7'),
     ],
 )
