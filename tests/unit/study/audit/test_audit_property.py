@@ -11,8 +11,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from perolas.study.audit.check import constants, kinds_of
 from perolas.study.audit.kinds import KINDS
+from perolas.study.audit.relations import RELATIONS
 from perolas.study.audit.said import half_width
+from perolas.study.expression import evaluate, number
 
 PI, C, HC = math.pi, 299792458.0, 1.98644586e-25
 
@@ -147,6 +150,39 @@ def test_explicit_errors_count_three_times(value: float, std: float, off: float,
     assert not found(off)
     assert found(3.2)
     assert found(-3.2) or value - 3.2 * math.sqrt(2) * error < 0
+
+
+@st.composite
+def equations(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
+    """Any equation of the table, with the left side out of the right one: the formulas have examples of their own."""
+    relation = draw(st.sampled_from([r for r in RELATIONS if r.sign == "=" and r.left in KINDS]))
+    kinds = [k for k in kinds_of(relation) if k != relation.left]
+    true = {k: 10 ** draw(st.floats(-1, 0 if KINDS[k].high == 1 else 3)) for k in kinds}
+    known = constants() | {k: number(v, {}, KINDS[k].unit or "1") for k, v in true.items()}
+    if relation.name == "raman_shift":
+        known["raman_wavelength"] = number(true["wavelength"] * 1.1, {}, "nm")
+        true["raman_wavelength"] = true["wavelength"] * 1.1
+    left = evaluate(relation.right, known.__getitem__).to(KINDS[relation.left].unit or "1").value
+    assume(1e-12 < abs(left) < 1e12 and math.isfinite(left))
+    stated = []
+    for kind, value in {**true, relation.left: left}.items():
+        text = printed(value, draw(st.integers(3 if KINDS[kind].nominal else 1, 5)), True)
+        unit = KINDS[kind].unit or "1"
+        stated.append({"kind": kind, "value": text if unit == "1" else f"{text} {unit}", "radiation": "other"})
+    if any(k in ("molar_mass", "atomic_ratio") for k in (*true, relation.left)):
+        stated = [{**row, "compound": "CsPbBr3"} for row in stated]
+    return relation.name, stated
+
+
+@given(case=equations())
+@settings(max_examples=200, **HOW)  # type: ignore[arg-type]
+def test_no_equation_of_the_table_raises_a_false_alarm(
+    case: tuple[str, list[dict[str, Any]]], audit_of: Callable[..., Any]
+) -> None:
+    rule, stated = case
+    found = audit_of(*stated)
+    assert rule in {c["rule"] for c in found["agreements"]}, stated
+    assert rule not in {c["rule"] for c in found["contradictions"]}, stated
 
 
 @st.composite
