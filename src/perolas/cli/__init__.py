@@ -14,6 +14,7 @@ from perolas.cli import guard
 # command -> (module, one line for `perolas --help`)
 _COMMANDS = {
     "run": ("perolas.cli.study", "Run a study: measurements, steps and claims, and write the report."),
+    "audit": ("perolas.cli.audit", "Check whether the numbers that a study states agree with each other."),
     "fit": ("perolas.cli.fit", "Fit one file with one technique."),
     "series": ("perolas.cli.series", "Fit powder patterns of one sample against time, as one batch."),
     "decays": ("perolas.cli.decays", "Fit decays of several samples together: shared rates, traps or losses."),

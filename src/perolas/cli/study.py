@@ -89,6 +89,7 @@ def run(
             "study": result["study"],
             "claims": result["claims"],
             "items": [{k: i[k] for k in ("name", "kind", "technique", "status", "error")} for i in result["items"]],
+            "audit": result["audit"],
             "warnings": result["warnings"],
             "report": str(where[0]),
         }
@@ -206,6 +207,10 @@ def _show(result: dict[str, Any], failed: list[dict[str, Any]], report: Path) ->
         console.print(table)
         counts = Counter(c["verdict"].replace("_", " ") for c in result["claims"])
         console.print(Text(", ".join(f"{n} {verdict}" for verdict, n in counts.most_common())))
+    if result["audit"]["statements"]:
+        from perolas.study.audit.check import sentence
+
+        console.print(Text(sentence(result["audit"])))
     for item in failed:
         console.print(Text(f"{item['name']} {item['status']}: {item['error']}", style="red"))
     click.echo(f"report: {report}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perolas.core.errors import one_line
-from perolas.report import text, views
+from perolas.report import audit, text, views
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,7 +57,7 @@ def write(run: dict[str, Any], out: Path, *, figures: bool = False) -> Path:
 def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
     """Return the page as text; see `write`."""
     raw_items = [text.as_dict(i) for i in text.as_list(run.get("items"))]
-    taken: set[str] = {"claims", "figures", "top", "warnings", "made", "rest"}
+    taken: set[str] = {"claims", "figures", "audit", "top", "warnings", "made", "rest"}
     anchors = [text.slug(str(i.get("name") or "unnamed"), taken) for i in raw_items]
     by_name = {str(i.get("name")): a for i, a in zip(raw_items, anchors, strict=True) if i.get("name")}
     claims = [views.claim(text.as_dict(c), by_name, taken) for c in text.as_list(run.get("claims"))]
@@ -90,6 +90,7 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
         role_key=views.ROLES,
         figures=panels,
         items=items,
+        audit=audit.section(run),
         rest=rest,
         warnings=_of_the_run(run),
         versions={str(k): str(v) for k, v in text.as_dict(run.get("versions")).items()},

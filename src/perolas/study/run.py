@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from perolas.core import compiled
 from perolas.core.errors import InputError, PerolasError, one_line
 from perolas.study import claims, execute, figures, graph, lock, paths, schema, store
+from perolas.study.audit import check
 from perolas.study.graph import Graph
 from perolas.study.schema import Study
 
@@ -52,7 +53,8 @@ def run(
         crew: who does the items (see `perolas.study.crew`); None: this process, one after the other.
 
     Returns:
-        The results, JSON-like: "study", "items", "claims", "versions", "warnings", "lock" (see docs/contracts.md).
+        The results, JSON-like: "study", "items", "claims", "audit", "versions", "warnings", "lock" (see
+        docs/contracts.md).
 
     Raises:
         InputError: the study cannot be used; the sentence names the line.
@@ -61,6 +63,7 @@ def run(
     dependencies = graph.build(loaded)
     root = paths.data_root(loaded, data)
     paths.check_paths(loaded, root)
+    check.look_over(loaded)
     folder = Path(out) if out is not None else Path("perolas-out") / loaded.head.id
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,6 +74,7 @@ def run(
         else:
             found = crew.do(work)
         result = _results(loaded, roles, work, [found[name] for name in dependencies.order])
+        result["audit"] = store.plain(check.audit(loaded, lambda quantity: _answer(quantity, work.done, work)))
         result["lock"] = lock.make(loaded, root, result["items"], result["claims"])
         _write(folder, result, work)
         if report is not None:
@@ -255,6 +259,9 @@ def _write(folder: Path, result: dict[str, Any], work: Work) -> None:
         for item in result["items"]
     }
     decided = {k: result[k] for k in ("study", "claims", "versions")}
-    for name, data in (("estimates.json", estimates), ("claims.json", decided), ("lock.json", result["lock"])):
+    kept = {"estimates": estimates, "claims": decided, "lock": result["lock"]}
+    if result["audit"]["statements"]:
+        kept["audit"] = {"study": result["study"], **result["audit"]}
+    for name, data in kept.items():
         text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
-        work.store.write(folder / name, (text + "\n").encode())
+        work.store.write(folder / f"{name}.json", (text + "\n").encode())

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from perolas.core.errors import InputError, one_line
 from perolas.study.lines import Lines
@@ -258,6 +258,66 @@ class Figure(Table):
     panel: Annotated[list[Panel], Field(min_length=1, max_length=12)]
 
 
+class Statement(Table):
+    """A table [[stated]]: one thing that a text states, for the audit (see `perolas.study.audit`).
+
+    Attributes:
+        name: of the statement.
+        kind: word of the audit's vocabulary, such as ``"fluence"``.
+        of: what it is about; rules join statements that have a subject in common. One text, or several.
+        value: as stated: text with unit and perhaps error, a list of those, or ``{from = "item.quantity"}``.
+        relation: how the text puts it: ``"~"`` for about, ``">"`` for more than.
+        where: its place in the text.
+        text: the words themselves, short.
+        phase, hkl: of a spacing, an angle, a size or a sample.
+        radiation: of a diffraction angle: the tube, such as ``"Cu"``.
+        level, component: of a core-level line, such as ``"Pb 4f"`` and ``"7/2"``.
+        laser: the sort of laser that a wavelength is said to come from.
+        lamp: name of the lamp that an irradiance is said to come from.
+        definition: of a mean lifetime: ``"amplitude"`` or ``"intensity"``.
+        compound: formula that a molar mass, a ratio or an element is about.
+        elements: of an atomic ratio, in the order of its values.
+        keeps: of a size: the element that a nanocrystal keeps while it turns into another.
+        method: how a time of first sight, or of a sample, was found.
+    """
+
+    name: Name
+    kind: Annotated[str, Field(max_length=80)]
+    of: Annotated[str, Field(max_length=200)] | list[Annotated[str, Field(max_length=200)]]
+    value: Stated | list[Stated] | dict[str, str]
+    relation: Relation = "="
+    where: Text = ""
+    text: Text = ""
+    phase: Annotated[str, Field(max_length=80)] = ""
+    hkl: Annotated[list[int], Field(min_length=3, max_length=3)] | None = None
+    radiation: Annotated[str, Field(max_length=20)] = ""
+    level: Annotated[str, Field(max_length=20)] = ""
+    component: Annotated[str, Field(max_length=20)] = ""
+    laser: Annotated[str, Field(max_length=80)] = ""
+    lamp: Annotated[str, Field(max_length=80)] = ""
+    definition: Literal["", "amplitude", "intensity"] = ""
+    compound: Annotated[str, Field(max_length=80)] = ""
+    elements: list[Annotated[str, Field(max_length=3)]] = []
+    keeps: Annotated[str, Field(max_length=3)] = ""
+    method: Annotated[str, Field(max_length=80)] = ""
+
+    @field_validator("of", mode="before")
+    @classmethod
+    def _subjects(cls, given: Any) -> Any:
+        named = given if isinstance(given, list) else [given]
+        if not named or not all(isinstance(n, str) and n.strip() for n in named):
+            raise ValueError('"of" says what the statement is about: a text, or a list of texts')
+        return given
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _values(cls, given: Any) -> Any:
+        plain = given if isinstance(given, list) else [given]
+        if not isinstance(given, dict) and not all(type(v) in (str, int, float) for v in plain):
+            raise ValueError('a value is a number with its unit in quotes, such as "0.3 nm", or a list of those')
+        return given
+
+
 class File(Table):
     """A whole study file; the keys of a step are looked at by its kind."""
 
@@ -267,6 +327,7 @@ class File(Table):
     step: Annotated[list[dict[str, Any]], Field(max_length=MAX_ITEMS)] = []
     claim: Annotated[list[Claim], Field(max_length=MAX_ITEMS)] = []
     figure: Annotated[list[Figure], Field(max_length=40)] = []
+    stated: Annotated[list[Statement], Field(max_length=MAX_ITEMS)] = []
 
 
 class Study:
@@ -274,6 +335,7 @@ class Study:
 
     Attributes:
         head, specimens, measurements, steps, claims, figures: its tables.
+        head, specimens, measurements, steps, claims, statements: its tables.
         path: of its file.
     """
 
@@ -284,12 +346,14 @@ class Study:
         self.steps = {s.name: s for s in steps}
         self.claims = {c.id: c for c in file.claim}
         self.figures = file.figure
+        self.statements = {s.name: s for s in file.stated}
         self.path = path
         self._lines = lines
         self._places: dict[str, tuple[str | int, ...]] = {
             **{f"measurement {m.name}": ("measurement", i) for i, m in enumerate(file.measurement)},
             **{f"step {s.name}": ("step", i) for i, s in enumerate(steps)},
             **{f"claim {c.id}": ("claim", i) for i, c in enumerate(file.claim)},
+            **{f"stated {s.name}": ("stated", i) for i, s in enumerate(file.stated)},
             **{f"specimen {name}": ("specimen", name) for name in file.specimen},
             **{f"figure {f.name}": ("figure", i) for i, f in enumerate(file.figure)},
         }
@@ -400,7 +464,8 @@ def load(study: str | os.PathLike[str]) -> Study:
 
 def _unique(study: Study, raw: Mapping[str, Any], lines: Lines) -> None:
     """Refuse an item's name or a claim's id that is there twice."""
-    for groups, key in ((("measurement", "step"), "name"), (("claim",), "id"), (("figure",), "name")):
+    lists = ((("measurement", "step"), "name"), (("claim",), "id"), (("figure",), "name"), (("stated",), "name"))
+    for groups, key in lists:
         seen: dict[str, int] = {}
         for group in groups:
             for i, table in enumerate(raw.get(group, [])):
