@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from perolas.core.errors import InputError, one_line
@@ -21,6 +21,7 @@ COULOMB_EV_NM = 1.439964547842567  # e^2 / (4 pi eps0)
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 
 _EXPONENT = re.compile(r"(?<=[A-Za-zµμ])(?=-?\d)")  # "cm-1" and "mW/cm2" as people write them
+_SHOTS = re.compile(r"\bshots?\b")
 _NUMBER = re.compile(r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -33,8 +34,9 @@ def registry() -> Any:
     """
     import pint
 
-    units: Any = pint.UnitRegistry(cache_folder=None)
-    units.define("shot = [] = shots")
+    # To pint a shot is three tablespoons, and it keeps to that when the name is defined anew.
+    units: Any = pint.UnitRegistry(cache_folder=None, preprocessors=[partial(_SHOTS.sub, "laser_shot")])
+    units.define("laser_shot = []")
     units.define("cps = count / second")
     return units
 

@@ -70,3 +70,12 @@ def test_checks_say_what_was_wrong():
     with pytest.raises(InputError, match="negative"):
         check.counts([1, -1])
     assert check.axis([3, 2, 1], "x")[0] == 3
+
+
+def test_a_shot_is_no_tablespoon():
+    """Truth: arithmetic, 8.6e7 / 1000 s; to pint's own registry a shot is a volume."""
+    pint = units.registry()
+    assert units.convert("8.6e7 shots", "shot") == 8.6e7
+    assert (pint.Quantity("8.6e7 shots") / pint.Quantity("1 kHz")).to("h").magnitude == pytest.approx(8.6e4 / 3600)
+    with pytest.raises(InputError):
+        units.convert("3 shots", "m^3")
