@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from perolas.core.errors import InputError, one_line
 from perolas.measurements import registry
-from perolas.study import steps
+from perolas.study import changes, steps
 from perolas.study.schema import Step, Study
 
 
@@ -117,6 +117,9 @@ def contents(study: Study, root: Path | None, step: Step) -> list[dict[str, byte
         path = beside(study, root, name)
         file_hash(path)  # says in a sentence what is wrong with it
         found[name] = path.read_bytes()
+        for change in study.applied.in_files if study.applied else ():
+            if change.step == step.name:
+                found[name] = changes.in_file(found[name], change)
     return [found] if names else []
 
 

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, NoReturn, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from perolas.core.errors import InputError, one_line
+from perolas.study.changes import Applied, apply, locate
+from perolas.study.changes import checked as as_text
 from perolas.study.lines import Lines
 
 MAX_BYTES = 2 * 2**20
@@ -175,6 +177,18 @@ class Claim(Table):
         return [self.quantity] if self.quantity else list(self.order or [])
 
 
+class Knob(Table):
+    """A table [knob."some.name"]: a name under which one asks "what if" (see `perolas.study.changes`).
+
+    Attributes:
+        sets: paths of the values that it sets, all to the same.
+        text: what it is.
+    """
+
+    sets: Annotated[list[Annotated[str, Field(max_length=200)]], Field(min_length=1, max_length=100)]
+    text: Text = ""
+
+
 class File(Table):
     """A whole study file; the keys of a step are looked at by its kind."""
 
@@ -183,6 +197,7 @@ class File(Table):
     measurement: Annotated[list[Measurement], Field(max_length=MAX_ITEMS)] = []
     step: Annotated[list[dict[str, Any]], Field(max_length=MAX_ITEMS)] = []
     claim: Annotated[list[Claim], Field(max_length=MAX_ITEMS)] = []
+    knob: dict[Annotated[str, Field(max_length=80)], Knob] = {}
 
 
 class Study:
@@ -190,7 +205,10 @@ class Study:
 
     Attributes:
         head, specimens, measurements, steps, claims: its tables.
+        knobs: names for what may be changed.
         path: of its file.
+        changes: what is changed in it, name -> value; empty for the study as it stands.
+        applied: the same as it was understood, or None.
     """
 
     def __init__(self, file: File, steps: list[Step], path: Path, lines: Lines) -> None:
@@ -199,7 +217,10 @@ class Study:
         self.measurements = {m.name: m for m in file.measurement}
         self.steps = {s.name: s for s in steps}
         self.claims = {c.id: c for c in file.claim}
+        self.knobs = file.knob
         self.path = path
+        self.changes: dict[str, str] = {}
+        self.applied: Applied | None = None
         self._lines = lines
         self._places: dict[str, tuple[str | int, ...]] = {
             **{f"measurement {m.name}": ("measurement", i) for i, m in enumerate(file.measurement)},
@@ -219,6 +240,8 @@ class Study:
 
     def refuse(self, what: str, message: str, *key: str | int) -> NoReturn:
         """Raise an InputError that names the file and the line of `what`, e.g. ``"claim laser.threshold"``."""
+        if self.changes:  # the file as it stands was found right
+            raise InputError(f"With {', '.join(f'{k} = {v}' for k, v in self.changes.items())}: {message}")
         line = self._lines.of((*self._places.get(what, ()), *key))
         raise InputError(f"{self.path.name}, line {line}: {message}")
 
@@ -260,20 +283,19 @@ def find(study: str | os.PathLike[str]) -> Path:
     )
 
 
-def load(study: str | os.PathLike[str]) -> Study:
+def load(study: str | os.PathLike[str], changes: Mapping[str, Any] | None = None) -> Study:
     """Load and check a study file (not yet what depends on what: see `perolas.study.graph`).
 
     Args:
         study: see `find`.
+        changes: other values for what the file states, see `perolas.study.changes`.
 
     Returns:
         The study.
 
     Raises:
-        InputError: it cannot be read or breaks a rule; the sentence names the line.
+        InputError: it cannot be read or breaks a rule; the sentence names the line, or the change.
     """
-    from perolas.study import steps
-
     path = find(study)
     try:
         with path.open("rb") as stream:
@@ -295,6 +317,31 @@ def load(study: str | os.PathLike[str]) -> Study:
     except RecursionError:
         raise InputError(f'"{path.name}" is nested too deeply.') from None
     lines = Lines(text)
+    loaded = _checked(raw, path, lines)
+    for name, knob in loaded.knobs.items():
+        for i, place in enumerate(knob.sets):
+            try:
+                locate(raw, place)
+            except InputError as error:
+                raise InputError(f"{path.name}, line {lines.of(('knob', name, 'sets', i))}: {error}") from None
+    if not changes:
+        return loaded
+    wanted = as_text(changes)
+    applied = apply(raw, wanted)
+    try:
+        changed = _checked(applied.raw, path, lines)
+    except InputError as error:
+        # The file as it stands is right, so it is the change that is not; its line would lead astray.
+        why = re.sub(rf"^{re.escape(path.name)}, line \d+: ", "", str(error))
+        raise InputError(f"With {', '.join(f'{k} = {v}' for k, v in wanted.items())}: {why}") from None
+    changed.changes, changed.applied = wanted, applied
+    return changed
+
+
+def _checked(raw: Mapping[str, Any], path: Path, lines: Lines) -> Study:
+    """Return the tables of a study file as a study."""
+    from perolas.study import steps
+
     try:
         checked = File.model_validate(raw)
     except ValidationError as error:
