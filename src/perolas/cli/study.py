@@ -44,6 +44,8 @@ _COLOURS = {
     metavar='PATH="VALUE"',
     help='what if: another value, e.g. light.wavelength="405 nm"; repeatable (docs/whatif.md)',
 )
+@click.option("--digitised", metavar="DIR", help="folder of CSV files with curves read off figures (docs/whatif.md)")
+@click.option("--templates", is_flag=True, help="write the CSV files that the study could use into that folder")
 @click.option("--workers", metavar="N", type=int, help="do the items on N processes (extra: scale)")
 @click.option("--scheduler", metavar="ADDRESS", help="or on the workers of a dask scheduler, e.g. tcp://10.0.0.1:8786")
 @click.option("--time-limit", metavar="TIME", help='of each item, e.g. "10 min"; runs on a worker')
@@ -57,6 +59,8 @@ def run(
     data: str | None,
     locked: str | None,
     changes: tuple[str, ...],
+    digitised: str | None,
+    templates: bool,
     as_json: bool,
     **crew: Any,
 ) -> int:
@@ -81,6 +85,8 @@ def run(
         folder = Path(out or f"perolas-out/{_plain_name(before)}-again")
         study, out, fresh = str(lock.unpack(before, folder / "study")), str(folder), True
     assert study is not None
+    if templates:
+        return _templates(study, digitised)
 
     where: list[Path] = []
 
@@ -102,6 +108,7 @@ def run(
             report=report,
             crew=who,
             changes=wanted,
+            digitised=digitised,
         )
     failed = [i for i in result["items"] if i["status"] != "done"]
     if before is not None:
@@ -123,6 +130,17 @@ def run(
     else:
         _show(result, failed, where[0])
     return FAILED if failed else DONE
+
+
+def _templates(study: str, folder: str | None) -> int:
+    """Write empty CSV files for the curves that a study could use; what is there stays."""
+    from perolas.study.templates import write_templates
+
+    if folder is None:
+        raise click.UsageError("Say where the templates are to lie: --digitised DIR --templates.")
+    for path, words, new in write_templates(study, folder):
+        click.echo(f"{'wrote' if new else 'kept '} {path}: {words}")
+    return DONE
 
 
 def _plain_name(locked: dict[str, Any]) -> str:

@@ -255,6 +255,7 @@ class _Shift:
             limits.time_s,
             limits.memory_mb,
             self.work.study.changes,
+            None if self.work.study.digitised is None else str(self.work.study.digitised),
         )
 
     def _send(self) -> None:

@@ -39,6 +39,7 @@ def run(
     report: Report | None = None,
     crew: Crew | None = None,
     changes: Mapping[str, Any] | None = None,
+    digitised: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Run a study and write its results.
 
@@ -52,6 +53,7 @@ def run(
         report: writes the report: called with the returned dictionary, the folder, and ``figures=``.
         crew: who does the items (see `perolas.study.crew`); None: this process, one after the other.
         changes: "what if": other values for what the study states (see `perolas.study.whatif`).
+        digitised: folder of digitised curves, for the steps of that kind.
 
     Returns:
         The results, JSON-like: "study", "items", "claims", "versions", "warnings", "lock" (see docs/contracts.md).
@@ -63,9 +65,19 @@ def run(
         from perolas.study import whatif
 
         return whatif.run(
-            study, changes, out, fresh=fresh, figures=figures, data=data, progress=progress, report=report, crew=crew
+            study,
+            changes,
+            out,
+            fresh=fresh,
+            figures=figures,
+            data=data,
+            progress=progress,
+            report=report,
+            crew=crew,
+            digitised=digitised,
         )
     loaded = schema.load(study)
+    loaded.digitised = None if digitised is None else paths.digitised(digitised)
     dependencies = graph.build(loaded)
     root = paths.data_root(loaded, data)
     paths.check_paths(loaded, root)

@@ -209,6 +209,7 @@ class Study:
         path: of its file.
         changes: what is changed in it, name -> value; empty for the study as it stands.
         applied: the same as it was understood, or None.
+        digitised: folder of digitised curves, resolved, or None.
     """
 
     def __init__(self, file: File, steps: list[Step], path: Path, lines: Lines) -> None:
@@ -221,6 +222,7 @@ class Study:
         self.path = path
         self.changes: dict[str, str] = {}
         self.applied: Applied | None = None
+        self.digitised: Path | None = None
         self._lines = lines
         self._places: dict[str, tuple[str | int, ...]] = {
             **{f"measurement {m.name}": ("measurement", i) for i, m in enumerate(file.measurement)},

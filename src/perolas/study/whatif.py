@@ -34,6 +34,7 @@ def run(
     progress: Progress | None = None,
     report: Report | None = None,
     crew: Crew | None = None,
+    digitised: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Run a study as it stands and with other values, and say what differs.
 
@@ -47,6 +48,7 @@ def run(
         progress: as for `perolas.study.run.run`.
         report: as for `perolas.study.run.run`.
         crew: who does the items.
+        digitised: folder of digitised curves.
 
     Returns:
         The results of the changed study; "claims" as stated, each that hangs on the change with "what_if"; and
@@ -57,6 +59,7 @@ def run(
     """
     asked = dict(changes) if isinstance(changes, Mapping) else altered.parse(changes)
     stated, changed = schema.load(study), schema.load(study, asked)
+    stated.digitised = changed.digitised = None if digitised is None else paths.digitised(digitised)
     before_graph, after_graph = graph.build(stated), graph.build(changed)
     root = paths.data_root(stated, data)
     paths.check_paths(changed, root)

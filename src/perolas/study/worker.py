@@ -38,6 +38,7 @@ class Order:
         run: of the run; a limit that was passed is remembered for this run only.
         time_s, memory_mb: limits, see `perolas.study.limits`.
         changes: what is changed in the study.
+        digitised: folder of digitised curves, or None.
     """
 
     study: str
@@ -52,6 +53,7 @@ class Order:
     time_s: float | None = None
     memory_mb: float | None = None
     changes: dict[str, str] = field(default_factory=dict)
+    digitised: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-like data."""
@@ -121,6 +123,7 @@ def work(order: Mapping[str, Any]) -> dict[str, Any]:
 
 def _compute(asked: Order, kept: store.Store) -> None:
     study = _study(asked.study, asked.sha256, tuple(sorted(asked.changes.items())))
+    study.digitised = None if asked.digitised is None else Path(asked.digitised)
     root = None if asked.root is None else Path(asked.root)
     upstream = _Upstream(kept, asked.upstream)
     said = too_large(_needed(study, asked.name, root), Limits(asked.time_s, asked.memory_mb))
