@@ -35,9 +35,10 @@ def show(result: dict[str, Any], failed: list[dict[str, Any]], report: Path) -> 
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False, soft_wrap=False)
     for change in told["changes"]:
         console.print(Text(f"what if: {change['words']}", style="bold"))
-    hang = [c for c in result["claims"] if c["what_if"]]
+    hang = [c for c in result["claims"] if c["what_if"] and c["what_if"]["moved"]]
+    still = sum(bool(c["what_if"]) for c in result["claims"]) - len(hang)
     if hang:
-        table = Table(title="claims that hang on it", title_justify="left", pad_edge=False)
+        table = Table(title="claims whose answer moves", title_justify="left", pad_edge=False)
         for head in ("claim", "as stated", "what if", "verdict as stated", "it would be"):
             table.add_column(head, overflow="fold")
         for claim in hang:
@@ -65,8 +66,8 @@ def show(result: dict[str, Any], failed: list[dict[str, Any]], report: Path) -> 
     more = f"; {len(rows) - most} more are in what-if.json" if len(rows) > most else ""
     verdicts_changed = len(told["verdicts"])
     click.echo(
-        f"{len(rows)} quantities differ{more}; {told['unchanged']} stay as they were; "
-        f"{verdicts_changed} of {len(result['claims'])} claims would have another verdict"
+        f"{len(rows)} quantities differ{more}; {told['unchanged']} stay as they were; {still} more claims hang on the "
+        f"change without moving; {verdicts_changed} of {len(result['claims'])} claims would have another verdict"
     )
     for item in failed:
         console.print(Text(f"{item['name']} {item['status']}: {item['error']}", style="red"))

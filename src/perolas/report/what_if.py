@@ -41,7 +41,7 @@ def view(run: Mapping[str, Any]) -> dict[str, Any] | None:
                 "sentence": str(text.as_dict(c["what_if"]).get("sentence") or ""),
             }
             for c in map(text.as_dict, text.as_list(run.get("claims")))
-            if c.get("what_if")
+            if text.as_dict(c.get("what_if")).get("moved")
         ],
         "rows": [
             {
@@ -55,6 +55,7 @@ def view(run: Mapping[str, Any]) -> dict[str, Any] | None:
         ],
         "more": max(0, len(rows) - MOST_SHOWN),
         "unchanged": told.get("unchanged"),
+        "lost": ", ".join(map(str, text.as_list(told.get("lost")))),
     }
 
 

@@ -20,7 +20,10 @@ from perolas.study import graph, lock, paths, schema, steps, store
 from perolas.study.changes import Change
 from perolas.study.run import Crew, Progress, Report, Work, judged, results, write
 
-_SAME = 1e-9  # relative; rounding in another order of work is no difference
+# Below these a difference is none that anybody could see: of its own standard error, and relative where it has none
+# (the iterations of a model end there). It is counted, not listed.
+_OF_ERROR = 1e-3
+_RELATIVE = 1e-6
 
 
 def run(
@@ -80,8 +83,14 @@ def run(
             item["changed"] = item["name"] in moved
         roles = graph.roles(stated)
         records = _beside(judged(stated, roles, before), changed, roles, after, moved)
+        told = compare(before, after, moved, said, records)
+        differ = {f"{row['item']}.{row['quantity']}" for row in told["differences"]}
+        for record in records:
+            if record["what_if"]:
+                answers = {record["quantity"], *(record["order"] or [])}
+                record["what_if"]["moved"] = bool(answers & differ) or _lost(record, told)
         result = results(changed, items, records)
-        result["what_if"] = store.plain(compare(before, after, moved, said, records))
+        result["what_if"] = store.plain(told)
         result["lock"] = lock.make(changed, root, result["items"], result["claims"])
         write(folder, result, after)
         text = json.dumps(result["what_if"], indent=1, ensure_ascii=False, allow_nan=False)
@@ -148,6 +157,13 @@ def _beside(
     ]
 
 
+def _lost(record: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
+    """Tell whether a claim would have another verdict, or an answer where it has none, or none."""
+    other = record["what_if"]
+    gone = (record["answer"] is None) != (other["answer"] is None)
+    return gone or any(v["id"] == record["id"] for v in told["verdicts"])
+
+
 def compare(
     before: Work, after: Work, moved: set[str], said: Sequence[Change], records: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
@@ -163,7 +179,8 @@ def compare(
     Returns:
         "changes"; "differences": item, quantity, unit, before, before_std, after, after_std, difference, ratio, sigma
         (None where the errors of the two are neither independent nor the same); "unchanged": how many quantities
-        stayed; "verdicts": the claims whose verdict would be another; "lost": items that gave nothing with the change.
+        stayed, but for what nobody could see; "verdicts": the claims whose verdict would be another; "lost" and
+        "found": items that gave something only without, or only with the change.
     """
     rows: list[dict[str, Any]] = []
     unchanged = 0
@@ -173,6 +190,8 @@ def compare(
         if name not in moved:
             unchanged += len(was)
             continue
+        if not (was and now):
+            continue  # it is listed whole, as lost or as new
         for quantity in {**was, **now}:
             row = _difference(before, after, f"{name}.{quantity}", was.get(quantity), now.get(quantity), moved)
             if row is None:
@@ -193,6 +212,7 @@ def compare(
         "items_changed": [n for n in after.status if n in moved],
         "verdicts": verdicts,
         "lost": [n for n in after.status if after.status[n] != "done" and before.status.get(n) == "done"],
+        "found": [n for n in after.status if after.status[n] == "done" and before.status.get(n) != "done"],
     }
 
 
@@ -209,7 +229,7 @@ def _difference(
     """Return how a quantity differs; None where it does not."""
     a, b = (None if row is None else row["value"] for row in (was, now))
     a_std, b_std = (None if row is None else row["std"] for row in (was, now))
-    if was is not None and now is not None and _near(a, b) and _near(a_std, b_std):
+    if was is not None and now is not None and _near(a, b, a_std, b_std) and _near(a_std, b_std, a_std):
         return None
     row: dict[str, Any] = {
         "unit": (now or was or {}).get("unit", "1"),
@@ -229,10 +249,12 @@ def _difference(
     return row
 
 
-def _near(a: float | None, b: float | None) -> bool:
+def _near(a: float | None, b: float | None, *errors: float | None) -> bool:
+    """Tell whether two numbers are the same but for what nobody could see."""
     if a is None or b is None:
         return a is b
-    return abs(a - b) <= _SAME * max(abs(a), abs(b))
+    seen = min([e for e in errors if e], default=0.0)
+    return abs(a - b) <= max(_RELATIVE * max(abs(a), abs(b)), _OF_ERROR * seen)
 
 
 def _std_of_difference(before: Work, after: Work, path: str, moved: set[str]) -> float | None:

@@ -102,6 +102,23 @@ def test_what_hangs_on_a_change_differs_and_nothing_else(study: Path, tmp_path: 
     ]
 
 
+def test_what_nobody_could_see_is_no_difference() -> None:
+    """A thousandth of an error, or a millionth of a number without one: on either side of these limits."""
+    assert whatif._near(1.0, 1.0 + 0.9e-4, 0.1, 0.1)
+    assert not whatif._near(1.0, 1.0 + 1.1e-4, 0.1, 0.1)
+    assert whatif._near(1.0, 1.0 + 0.9e-6)
+    assert not whatif._near(1.0, 1.0 + 1.1e-6)
+    assert not whatif._near(1.0, None)
+
+
+def test_an_item_that_fails_with_the_change_is_lost(study: Path, tmp_path: Path) -> None:
+    result = whatif.run(study, {"counts.options.mood": "error"}, tmp_path / "out")
+    assert result["what_if"]["lost"] == ["counts", "mixed"]
+    assert result["what_if"]["differences"] == []
+    claims = {c["id"]: c for c in result["claims"]}
+    assert claims["photons"]["what_if"] is None
+
+
 def test_only_what_is_downstream_is_done_again(
     study: Path, tmp_path: Path, toy: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
