@@ -120,7 +120,7 @@ def checked(changes: Mapping[str, Any]) -> dict[str, str]:
         text = f"{value}"
         if not isinstance(name, str) or not isinstance(value, str | int | float) or not 0 < len(text) <= _LENGTH:
             raise InputError(f'The change of "{one_line(name, 60)}" must be a short text or a number.')
-        if not text.isprintable():
+        if not (text.isprintable() and name.isprintable() and len(name) <= 200):
             raise InputError(f'The change of "{one_line(name, 60)}" holds characters that are not printable.')
         found[name] = text
     return found
@@ -280,9 +280,11 @@ def _value(text: str, before: Any, path: str) -> Any:
         return _quantity(text, before, path)
     try:
         read = tomllib.loads(f"x = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no TOML, or an integer of thousands of digits
         return text
     value = read["x"] if list(read) == ["x"] else text
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise InputError(f'"{path}" is too large a number.')
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f'"{path}" must be finite, but is to be {one_line(text, 40)}.')
     if isinstance(before, float) and isinstance(value, int) and not isinstance(value, bool):
