@@ -62,6 +62,7 @@ def _path(raw: dict[str, Any], draw: random.Random) -> str:
 @pytest.mark.full
 def test_fuzz_changes() -> None:
     raw = tomllib.loads(schema.find("yang2020").read_text(encoding="utf-8"))
+    refused: list[str] = []
     draw, taken, end = random.Random(1), 0, time.monotonic() + SECONDS
     while time.monotonic() < end:
         path = draw.choice(list(raw["knob"])) if draw.random() < 0.1 else _path(raw, draw)
@@ -72,17 +73,20 @@ def test_fuzz_changes() -> None:
             if draw.random() < 0.05:
                 graph.build(schema.load("yang2020", asked))
         except InputError as error:
-            assert "\n" not in str(error), asked
+            refused.append(str(error))
     assert taken > 10
+    assert [sentence for sentence in refused if "\n" in sentence] == []
 
 
 @pytest.mark.full
 def test_fuzz_curves() -> None:
+    refused: set[str] = set()
     draw, taken, end = random.Random(2), 0, time.monotonic() + SECONDS / 4
     while time.monotonic() < end:
         content = b"".join(draw.choice(PIECES) for _ in range(draw.randrange(1, 12)))
         try:
             taken += curve_files.read_table(content, "a.csv", {"energy": "eV", "signal": "1"}) is not None
         except InputError as error:
-            assert "\n" not in str(error), content
+            refused.add(str(error))
     assert taken > 10
+    assert [sentence for sentence in refused if "\n" in sentence] == []
