@@ -9,7 +9,7 @@ MOST_SHOWN = 60
 
 
 def ranked(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the differences: what answers a claim first, then by how much they changed in their own errors.
+    """Return the differences: what answers a claim first, then by how much they changed in their errors, then the rest.
 
     Args:
         told: "what_if" of the results.
@@ -23,7 +23,7 @@ def ranked(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _size(row: Mapping[str, Any]) -> float:
     if row["difference"] is None:
-        return float("inf")
+        return -1.0  # there without the change, or with it, but not both
     scale = row["before_std"] or row["after_std"] or abs(row["before"]) or abs(row["after"])
     return float(abs(row["difference"]) / scale) if scale else 0.0
 
