@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = [p for p in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if p.exists()]
 WITH_CODE = [p for p in PAGES if BLOCK.search(p.read_text(encoding="utf-8"))]
-QUICK = ("README.md", "audit.md", "contracts.md", "recipe.md")  # pages of measurements fit and simulate a lot
+# Pages of measurements fit and simulate a lot.
+QUICK = ("README.md", "audit.md", "contracts.md", "recipe.md", "whatif.md")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,15 @@ _COLOURS = {
     "--data", metavar="DIR", help="folder of the data files  [default: $PEROLAS_DATA, or what the study says]"
 )
 @click.option("--locked", metavar="REPORT", help="make the run of a report (or its folder) again; say what changed")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar='PATH="VALUE"',
+    help='what if: another value, e.g. light.wavelength="405 nm"; repeatable (docs/whatif.md)',
+)
+@click.option("--digitised", metavar="DIR", help="folder of CSV files with curves read off figures (docs/whatif.md)")
+@click.option("--templates", is_flag=True, help="write the CSV files that the study could use into that folder")
 @click.option("--workers", metavar="N", type=int, help="do the items on N processes (extra: scale)")
 @click.option("--scheduler", metavar="ADDRESS", help="or on the workers of a dask scheduler, e.g. tcp://10.0.0.1:8786")
 @click.option("--time-limit", metavar="TIME", help='of each item, e.g. "10 min"; runs on a worker')
@@ -49,6 +58,9 @@ def run(
     figures: bool,
     data: str | None,
     locked: str | None,
+    changes: tuple[str, ...],
+    digitised: str | None,
+    templates: bool,
     as_json: bool,
     **crew: Any,
 ) -> int:
@@ -59,14 +71,22 @@ def run(
         raise click.UsageError("Missing argument 'STUDY': a built-in name or a file (perolas list shows the names).")
     if study is not None and locked is not None:
         raise click.UsageError("Give a study, or the report of a run with --locked, but not both.")
+    if changes and locked is not None:
+        raise click.UsageError("A locked run brings its own changes: give --set or --locked, but not both.")
+    from perolas.study import changes as altered
+
+    wanted: dict[str, Any] = altered.parse(changes)
     before: dict[str, Any] | None = None
     if locked is not None:
         from perolas.study import lock
 
         before = lock.load(locked)
+        wanted = dict(before.get("changes", {}))
         folder = Path(out or f"perolas-out/{_plain_name(before)}-again")
         study, out, fresh = str(lock.unpack(before, folder / "study")), str(folder), True
     assert study is not None
+    if templates:
+        return _templates(study, digitised)
 
     where: list[Path] = []
 
@@ -79,7 +99,16 @@ def run(
     who = _crew(**crew)
     with _Watch() as watch:
         result = run_study(
-            study, out, fresh=fresh, figures=figures, data=data, progress=watch.step, report=report, crew=who
+            study,
+            out,
+            fresh=fresh,
+            figures=figures,
+            data=data,
+            progress=watch.step,
+            report=report,
+            crew=who,
+            changes=wanted,
+            digitised=digitised,
         )
     failed = [i for i in result["items"] if i["status"] != "done"]
     if before is not None:
@@ -87,6 +116,7 @@ def run(
     if as_json:
         shown = {
             "study": result["study"],
+            **({"what_if": result["what_if"]} if "what_if" in result else {}),
             "claims": result["claims"],
             "items": [{k: i[k] for k in ("name", "kind", "technique", "status", "error")} for i in result["items"]],
             "audit": result["audit"],
@@ -94,9 +124,24 @@ def run(
             "report": str(where[0]),
         }
         click.echo(json.dumps(shown, indent=1, ensure_ascii=False, allow_nan=False))
+    elif "what_if" in result:
+        from perolas.cli.whatif import show
+
+        show(result, failed, where[0])
     else:
         _show(result, failed, where[0])
     return FAILED if failed else DONE
+
+
+def _templates(study: str, folder: str | None) -> int:
+    """Write empty CSV files for the curves that a study could use; what is there stays."""
+    from perolas.study.templates import write_templates
+
+    if folder is None:
+        raise click.UsageError("Say where the templates are to lie: --digitised DIR --templates.")
+    for path, words, new in write_templates(study, folder):
+        click.echo(f"{'wrote' if new else 'kept '} {path}: {words}")
+    return DONE
 
 
 def _plain_name(locked: dict[str, Any]) -> str:

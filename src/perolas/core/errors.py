@@ -11,6 +11,10 @@ class InputError(PerolasError, ValueError):
     """A file, number, unit, name or option that cannot be used (exit code 2)."""
 
 
+class OpenError(InputError):
+    """A number that cannot be told for want of data; the text says which data would tell it."""
+
+
 class FitError(PerolasError, RuntimeError):
     """A fit that did not converge, raised only when `throw=True` (exit code 1)."""
 

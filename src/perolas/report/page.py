@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perolas.core.errors import one_line
-from perolas.report import audit, text, views
+from perolas.report import audit, text, views, what_if
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -57,7 +57,7 @@ def write(run: dict[str, Any], out: Path, *, figures: bool = False) -> Path:
 def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
     """Return the page as text; see `write`."""
     raw_items = [text.as_dict(i) for i in text.as_list(run.get("items"))]
-    taken: set[str] = {"claims", "figures", "audit", "top", "warnings", "made", "rest"}
+    taken: set[str] = {"claims", "figures", "audit", "top", "warnings", "made", "rest", "what-if"}
     anchors = [text.slug(str(i.get("name") or "unnamed"), taken) for i in raw_items]
     by_name = {str(i.get("name")): a for i, a in zip(raw_items, anchors, strict=True) if i.get("name")}
     claims = [views.claim(text.as_dict(c), by_name, taken) for c in text.as_list(run.get("claims"))]
@@ -84,6 +84,7 @@ def render(run: dict[str, Any], out: Path, *, figures: bool = False) -> str:
         summary=views.summary(study, claims, [*items, *rest]),
         bars=views.bars(claims) if claims else [],
         claims=claims,
+        what_if=what_if.view(run),
         verdicts=[(v, n, views.sign(v), views.label(v)) for v, n in views.counts(claims, "verdict")],
         roles=views.counts(claims, "role"),
         verdict_key=views.VERDICTS,
@@ -228,7 +229,8 @@ def _plotly() -> str:
 def _template() -> Any:
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    loader = jinja2.FunctionLoader(_asset)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["prose"] = text.prose
     return environment.from_string(_asset("template.html.j2"))
 

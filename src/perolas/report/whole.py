@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -13,6 +14,8 @@ def run(
     fresh: bool = False,
     figures: bool = False,
     data: str | os.PathLike[str] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    digitised: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Run a study, write its results and its report.
 
@@ -23,6 +26,9 @@ def run(
         fresh: do everything anew instead of taking what the store has.
         figures: also write the figures as PNG.
         data: folder of the data files.
+        changes: "what if": path or knob -> other value (docs/whatif.md); the results then lie in ``what-if/`` below
+            `out`.
+        digitised: folder of digitised curves.
 
     Returns:
         The results, JSON-like (see docs/contracts.md).
@@ -33,4 +39,13 @@ def run(
     from perolas.report import page
     from perolas.study.run import run as run_study
 
-    return run_study(study, out, fresh=fresh, figures=figures, data=data, report=page.write)
+    return run_study(
+        study,
+        out,
+        fresh=fresh,
+        figures=figures,
+        data=data,
+        report=page.write,
+        changes=changes,
+        digitised=digitised,
+    )

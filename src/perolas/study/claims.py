@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from perolas.core.errors import InputError
+from perolas.core.errors import InputError, OpenError
 from perolas.core.tables import with_error
 from perolas.study import expression
 from perolas.study.expression import Number, Written
-from perolas.study.schema import Claim
+from perolas.study.tables import Claim
 
 VERDICTS = ("reproduced", "differs", "uninformative", "contradictory", "undetermined", "not_covered")
 
@@ -73,6 +73,8 @@ def judge(claim: Claim, ground: Ground) -> Verdict:
             found = _judge_order(claim, ground)
         else:
             found = _judge_value(claim, ground)
+    except OpenError as error:
+        return Verdict("undetermined", f"What the study has cannot settle it; this would: {_stop(str(error))}")
     except InputError as error:
         return Verdict("undetermined", f"There is no answer: {_stop(str(error))}")
     extra = [f"This takes for granted: {_stop(a)}" for a in ground.assumes]

@@ -218,14 +218,14 @@ class _Shift:
         except Exception:
             return False  # `Work.do` meets the same and says it
         head = self._order(name, None, kept.key(job.recipe))
-        if self.work.fresh and kept.get(head.key) is not None:
+        if self.work.anew(head.key) and kept.get(head.key) is not None:
             kept.remove(head.key)
         if kept.get(head.key) is not None:
             return False
         wanted = []
         for index, part in enumerate(job.parts):
             key = kept.key(part.recipe)
-            if self.work.fresh and kept.get(key) is not None:
+            if self.work.anew(key) and kept.get(key) is not None:
                 kept.remove(key)
             if kept.get(key) is None:
                 wanted.append(((name, index), self._order(name, index, key)))
@@ -243,7 +243,19 @@ class _Shift:
         where = str(self.work.store.root.resolve())
         limits = self.limits
         return Order(
-            self.study, self.sha256, root, where, name, part, key, keys, self.run_id, limits.time_s, limits.memory_mb
+            self.study,
+            self.sha256,
+            root,
+            where,
+            name,
+            part,
+            key,
+            keys,
+            self.run_id,
+            limits.time_s,
+            limits.memory_mb,
+            self.work.study.changes,
+            None if self.work.study.digitised is None else str(self.work.study.digitised),
         )
 
     def _send(self) -> None:

@@ -15,7 +15,8 @@ from perolas.study import graph, schema, single
 if TYPE_CHECKING:
     from perolas.core.estimate import Estimate
     from perolas.core.prospects import Prospect
-    from perolas.study.schema import Measurement, Study
+    from perolas.study.schema import Study
+    from perolas.study.tables import Measurement
 
 Progress = Callable[[str, int, int], None]
 

@@ -13,13 +13,14 @@ import numpy as np
 import xarray as xr
 
 from perolas.core import picture
-from perolas.core.errors import InputError, StepError
+from perolas.core.errors import InputError, OpenError, StepError
 from perolas.measurements import registry
 from perolas.measurements.registry import Technique
 from perolas.study import graph, paths, single, steps, store
 from perolas.study.expression import Number, number
 from perolas.study.parts import independent_parts
-from perolas.study.schema import Measurement, Step, Study
+from perolas.study.schema import Study
+from perolas.study.tables import Measurement, Step
 
 if TYPE_CHECKING:
     from perolas.core.estimate import Estimate
@@ -100,10 +101,14 @@ def look(done: Results, quantity: str) -> Number:
 
     Raises:
         InputError: the item has no such quantity, or it has no value.
+        OpenError: the study lacks the data for it.
     """
     item, _, name = quantity.partition(".")
     if item not in done:
         raise InputError(f'"{item}" gave no result.')
+    left_open = done[item].result.get("open")
+    if left_open:
+        raise OpenError(left_open)
     found = done[item].result.get("quantities") or done[item].result.get("estimate", {}).get("quantities", {})
     if name not in found:
         there = ", ".join(sorted(found)) or "none"
@@ -130,7 +135,12 @@ def _step_job(study: Study, step: Step, done: Results, root: Path | None) -> Job
         return look(done, name)
 
     def compute(*found: list[dict[str, Any]]) -> Made:
-        got = kind.compute(step, reading, *contents, *fits, *redo, *found)
+        try:
+            got = kind.compute(step, reading, *contents, *fits, *redo, *found)
+        except OpenError as error:  # what is not known yet is no failure; it is passed on, with what would settle it
+            blank = {"value": None, "std": None, "unit": "1", "definition": "not known yet"}
+            names = dict.fromkeys(kind.gives(step) or [], blank)
+            return {"quantities": names, "parts": {}, "warnings": [], "open": str(error)}, {}
         result = {
             "quantities": {
                 name: {"value": q.number.value, "std": q.number.std, "unit": q.number.unit, "definition": q.definition}

@@ -11,7 +11,8 @@ from perolas.study import expression
 from perolas.study.expression import Number
 
 if TYPE_CHECKING:
-    from perolas.study.schema import Panel, Study
+    from perolas.study.schema import Study
+    from perolas.study.tables import Panel
 
 
 def found(study: Study, look: Callable[[str], Number]) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ from perolas.core import check
 from perolas.core.errors import InputError
 from perolas.measurements import registry
 from perolas.study import expression, steps
-from perolas.study.schema import Measurement, Study
+from perolas.study.schema import Study
+from perolas.study.tables import Measurement
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,7 @@ class Basis:
         pure: whether it is arithmetic throughout.
         outside: whether numbers or assumptions from elsewhere went into the arithmetic.
         assumes: what its steps take for granted.
+        external: whether data went in that the paper does not give.
     """
 
     uses: frozenset[str]
@@ -241,6 +243,7 @@ class Basis:
     pure: bool
     outside: bool
     assumes: tuple[str, ...]
+    external: bool = False
 
 
 def basis(study: Study, answers: list[str]) -> Basis:
@@ -254,7 +257,7 @@ def basis(study: Study, answers: list[str]) -> Basis:
         Their basis.
     """
     uses, shaped, parameters, assumes = set[str](), set[str](), dict[str, None](), dict[str, None]()
-    pure, outside = True, False
+    pure, outside, external = True, False, False
     seen, todo = set[str](), list(answers)
     while todo:
         place = todo.pop()
@@ -271,6 +274,7 @@ def basis(study: Study, answers: list[str]) -> Basis:
             parameters.update(dict.fromkeys(trace.parameters))
             shaped.update(kind.shaped_by(step))
             pure, outside = pure and kind.pure, outside or trace.outside
+            external = external or kind.external
             if step.assumes:
                 assumes[step.assumes] = None
             continue
@@ -286,13 +290,15 @@ def basis(study: Study, answers: list[str]) -> Basis:
             specimen = study.specimens[measurement.specimen]
             uses.update(specimen.uses)
             todo.extend(references(specimen.values))
-    return Basis(frozenset(uses), frozenset(shaped), tuple(parameters), pure, outside, tuple(assumes))
+    return Basis(frozenset(uses), frozenset(shaped), tuple(parameters), pure, outside, tuple(assumes), external)
 
 
 def _role(study: Study, claim: str, answers: list[str]) -> str:
     rests_on = basis(study, answers)
     if claim in rests_on.uses or _from_own_paper(study, rests_on.parameters):
         return "calibration"
+    if rests_on.external:
+        return "external"
     if claim in _plain_ids(set(rests_on.shaped_by), study.head.doi):
         return "postdiction"
     # Arithmetic predicts nothing, also where a handbook number goes in: that takes a model.

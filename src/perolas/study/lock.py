@@ -66,9 +66,16 @@ def make(study: schema.Study, root: Path | None, items: list[dict[str, Any]], cl
             "code": store.code_hash(),
             "machine": f"{platform.system()} {platform.machine()}",
             "items": rows,
-            "claims": {c["id"]: [c["verdict"], c["role"]] for c in claims},
+            "claims": {c["id"]: [c["verdict"], c["role"], *_otherwise(c)] for c in claims},
+            **({"changes": study.changes} if study.changes else {}),
         }
     )
+
+
+def _otherwise(claim: Mapping[str, Any]) -> list[str]:
+    """Return the verdict that a claim would have with the changes of a run, where it has one."""
+    other = claim.get("what_if")
+    return [other["verdict"]] if other else []
 
 
 def _hashes(provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -121,6 +128,8 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
         for key, kind in (("study", str), ("beside", dict), ("versions", dict), ("items", dict), ("claims", dict)):
             if not isinstance(lock[key], kind):
                 raise TypeError
+        if not isinstance(lock.get("changes", {}), dict):
+            raise TypeError
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, RecursionError):

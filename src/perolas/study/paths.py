@@ -8,8 +8,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from perolas.core.errors import InputError, one_line
 from perolas.measurements import registry
-from perolas.study import steps
-from perolas.study.schema import Step, Study
+from perolas.study import changes, steps
+from perolas.study.schema import Study
+from perolas.study.tables import Step
+
+MAX_STEP_FILE = 64 * 2**20  # a step reads text that people write, not instruments
 
 
 def data_root(study: Study, given: str | os.PathLike[str] | None) -> Path | None:
@@ -92,9 +95,24 @@ def beside(study: Study, root: Path | None, text: str) -> Path:
         InputError: the path is absolute or leads out of the folder.
     """
     own = inside(study.path.parent.resolve(), text, "the study")
+    if not own.is_file() and study.digitised is not None:
+        taken = inside(study.digitised, text, "digitised curves")
+        if taken.is_file():
+            return taken
     if root is not None and not own.is_file():
         return inside(root, text)
     return own
+
+
+def digitised(folder: str | os.PathLike[str]) -> Path:
+    """Return a folder of digitised curves, resolved; raises InputError where there is none of that name."""
+    path = Path(folder)
+    try:
+        if path.is_dir():
+            return path.resolve()
+    except (OSError, ValueError):
+        pass
+    raise InputError(f'The folder of digitised curves, "{one_line(path.name or path, 80)}", does not exist.')
 
 
 def contents(study: Study, root: Path | None, step: Step) -> list[dict[str, bytes]]:
@@ -115,8 +133,15 @@ def contents(study: Study, root: Path | None, step: Step) -> list[dict[str, byte
     found = {}
     for name in names:
         path = beside(study, root, name)
+        if steps.kind_of(step).optional and not path.is_file():
+            continue
+        if path.is_file() and path.stat().st_size > MAX_STEP_FILE:
+            raise InputError(f'"{one_line(path.name, 100)}" is larger than {MAX_STEP_FILE // 2**20} MiB.')
         file_hash(path)  # says in a sentence what is wrong with it
         found[name] = path.read_bytes()
+        for change in study.applied.in_files if study.applied else ():
+            if change.step == step.name:
+                found[name] = changes.in_file(found[name], change)
     return [found] if names else []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +39,8 @@ def run(
     progress: Progress | None = None,
     report: Report | None = None,
     crew: Crew | None = None,
+    changes: Mapping[str, Any] | None = None,
+    digitised: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Run a study and write its results.
 
@@ -51,6 +53,8 @@ def run(
         progress: called with the name of an item, its status, how many are done and how many there are.
         report: writes the report: called with the returned dictionary, the folder, and ``figures=``.
         crew: who does the items (see `perolas.study.crew`); None: this process, one after the other.
+        changes: "what if": other values for what the study states (see `perolas.study.whatif`).
+        digitised: folder of digitised curves, for the steps of that kind.
 
     Returns:
         The results, JSON-like: "study", "items", "claims", "audit", "versions", "warnings", "lock" (see
@@ -59,7 +63,23 @@ def run(
     Raises:
         InputError: the study cannot be used; the sentence names the line.
     """
+    if changes:
+        from perolas.study import whatif
+
+        return whatif.run(
+            study,
+            changes,
+            out,
+            fresh=fresh,
+            figures=figures,
+            data=data,
+            progress=progress,
+            report=report,
+            crew=crew,
+            digitised=digitised,
+        )
     loaded = schema.load(study)
+    loaded.digitised = None if digitised is None else paths.digitised(digitised)
     dependencies = graph.build(loaded)
     root = paths.data_root(loaded, data)
     paths.check_paths(loaded, root)
@@ -69,14 +89,10 @@ def run(
         folder.mkdir(parents=True, exist_ok=True)
         roles = graph.roles(loaded)
         work = Work(loaded, dependencies, store.Store(folder / "store"), root, fresh, progress or _silent)
-        if crew is None:
-            found = {name: work.do(name) for name in dependencies.order}
-        else:
-            found = crew.do(work)
-        result = _results(loaded, roles, work, [found[name] for name in dependencies.order])
-        result["audit"] = store.plain(check.audit(loaded, lambda quantity: _answer(quantity, work.done, work)))
+        items = work.all(crew)
+        result = results(loaded, items, judged(loaded, roles, work), work)
         result["lock"] = lock.make(loaded, root, result["items"], result["claims"])
-        _write(folder, result, work)
+        write(folder, result, work)
         if report is not None:
             report(result, folder, figures=figures)
     except OSError as error:
@@ -96,6 +112,7 @@ class Work:
         study, dependencies, store, root, fresh, progress: of the run.
         done: results by item.
         status: "done", "failed" or "skipped" by item.
+        settled: keys of results that are taken from the store also where everything is done anew.
     """
 
     def __init__(
@@ -109,6 +126,16 @@ class Work:
         self.progress = progress
         self.done: dict[str, store.Entry] = {}
         self.status: dict[str, str] = {}
+        self.settled: frozenset[str] = frozenset()
+
+    def all(self, crew: Crew | None) -> list[dict[str, Any]]:
+        """Do all items, by a crew or in this process; return what the report shows of each, in their order."""
+        found = {name: self.do(name) for name in self.dependencies.order} if crew is None else crew.do(self)
+        return [found[name] for name in self.dependencies.order]
+
+    def anew(self, key: str) -> bool:
+        """Tell whether a result is to be made again although the store may have it."""
+        return self.fresh and key not in self.settled
 
     def missing(self, name: str) -> list[str]:
         """Return what an item needs and did not get."""
@@ -132,7 +159,7 @@ class Work:
             item.update(status="skipped", error=f'It needs "{missing[0]}", which {_became(self.status[missing[0]])}.')
         else:
             try:
-                self._compute(name, item, self.fresh if anew is None else anew)
+                self._compute(name, item, anew)
             except OSError:
                 raise  # the store cannot be written: nothing else would be kept either
             except PerolasError as problem:
@@ -169,9 +196,10 @@ class Work:
             "references": [],
         }
 
-    def _compute(self, name: str, item: dict[str, Any], anew: bool) -> None:
+    def _compute(self, name: str, item: dict[str, Any], asked: bool | None) -> None:
         job = execute.prepare(self.study, name, self.done, self.root)
         key = self.store.key(job.recipe)
+        anew = self.anew(key) if asked is None else asked
         entry = None if anew else self.store.get(key)
         if entry is None:
             about = {"study": self.study.head.id, "item": name, "kind": item["technique"] or item["kind"]}
@@ -209,31 +237,52 @@ def _became(status: str) -> str:
     return "failed" if status == "failed" else "was skipped"
 
 
-def _results(study: Study, roles: dict[str, str | None], work: Work, items: list[dict[str, Any]]) -> dict[str, Any]:
+def judged(
+    study: Study, roles: dict[str, str | None], work: Work, *, outside: bool = False, only: set[str] | None = None
+) -> list[dict[str, Any]]:
+    """Return the claims with their verdicts, JSON-like.
+
+    Args:
+        study: the study.
+        roles: of its claims.
+        work: what was done.
+        outside: whether what was done rests on other numbers than the paper's own.
+        only: the claims that are asked for; None: all.
+    """
     good = {name: entry for name, entry in work.done.items() if work.status[name] == "done"}
     records = []
     for claim in study.claims.values():
+        if only is not None and claim.id not in only:
+            continue
         rests_on = graph.basis(study, claim.answers)
         ground = claims.Ground(
             role=roles[claim.id],
-            outside=rests_on.outside,
+            outside=outside or rests_on.outside,
             assumes=rests_on.assumes,
             look=lambda quantity: _answer(quantity, good, work),
         )
         records.append(claims.record(claim, roles[claim.id], claims.judge(claim, ground)))
-    warnings = [f"{item['name']}: {sentence}" for item in items for sentence in item["warnings"]]
-    head = study.head.model_dump(mode="json", exclude={"data_root"})
-    result: dict[str, Any] = store.plain(
+    return records
+
+
+def results(study: Study, items: list[dict[str, Any]], records: list[dict[str, Any]], work: Work) -> dict[str, Any]:
+    """Return what a run found, JSON-like: head, items, claims, figures, audit, versions and warnings."""
+
+    def look(quantity: str) -> Any:
+        return _answer(quantity, work.done, work)
+
+    found: dict[str, Any] = store.plain(
         {
-            "study": head,
+            "study": study.head.model_dump(mode="json", exclude={"data_root"}),
             "items": items,
             "claims": records,
-            "figures": figures.found(study, lambda quantity: _answer(quantity, good, work)),
+            "figures": figures.found(study, look),
+            "audit": check.audit(study, look),
             "versions": store.versions(),
-            "warnings": warnings,
+            "warnings": [f"{item['name']}: {sentence}" for item in items for sentence in item["warnings"]],
         }
     )
-    return result
+    return found
 
 
 def _answer(quantity: str, good: dict[str, store.Entry], work: Work) -> Any:
@@ -243,7 +292,7 @@ def _answer(quantity: str, good: dict[str, store.Entry], work: Work) -> Any:
     return execute.look(good, quantity)
 
 
-def _write(folder: Path, result: dict[str, Any], work: Work) -> None:
+def write(folder: Path, result: dict[str, Any], work: Work) -> None:
     """Write the files of a study, each whole or not at all."""
     for item in result["items"]:
         for key, file in (("dataset", "data.nc"), ("observation", "observed.nc")):
@@ -258,7 +307,7 @@ def _write(folder: Path, result: dict[str, Any], work: Work) -> None:
         }
         for item in result["items"]
     }
-    decided = {k: result[k] for k in ("study", "claims", "versions")}
+    decided = {k: result[k] for k in ("study", "what_if", "claims", "versions") if k in result}
     kept = {"estimates": estimates, "claims": decided, "lock": result["lock"]}
     if result["audit"]["statements"]:
         kept["audit"] = {"study": result["study"], **result["audit"]}

@@ -17,7 +17,7 @@ from perolas.core.errors import InputError
 from perolas.core.picture import Picture
 from perolas.study import expression
 from perolas.study.expression import Number, Written
-from perolas.study.schema import Name, Stated, Step, Table, Text
+from perolas.study.tables import Name, Stated, Step, Table, Text
 
 Look = Callable[[str], Number]
 
@@ -96,6 +96,8 @@ class StepKind:
         part_recipe: what of the step's own keys decides a part, JSON-like; a part that a longer ensemble shares with
             a shorter one is then done once.
         needs_mb: memory that it takes at least, MB, as far as it can be told beforehand.
+        optional: whether its files may be absent; `compute` then raises `OpenError`, and its quantities stay open.
+        external: whether it brings data that the paper does not give; what rests on them is an external claim.
     """
 
     name: str
@@ -116,6 +118,8 @@ class StepKind:
     part: Callable[..., dict[str, Any]] = lambda step, index, *given: {}
     part_recipe: Callable[[Any, int], Any] = lambda step, index: step.model_dump(mode="json")
     needs_mb: Callable[[Any], float] = lambda step: 0.0
+    optional: bool = False
+    external: bool = False
 
 
 class Known(Table):
@@ -318,6 +322,7 @@ _MORE = (
     "perolas.study.steps_modes",
     "perolas.study.steps_raman",
     "perolas.study.steps_ensemble",
+    "perolas.study.steps_digitised",
 )
 
 

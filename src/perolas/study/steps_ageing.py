@@ -12,9 +12,9 @@ from perolas.core.errors import InputError
 from perolas.study import expression
 from perolas.study.ageing_curves import kept_curves
 from perolas.study.expression import Number, Written
-from perolas.study.schema import Name, Stated, Step, Table, Text
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
 from perolas.study.steps_optics import From
+from perolas.study.tables import Name, Stated, Step, Table, Text
 
 # name in the study -> unit, whether it must be there
 GIVEN = {

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from perolas.core.errors import FitError, InputError, StepError
 from perolas.study.expression import Written
-from perolas.study.schema import Name, Step
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
+from perolas.study.tables import Name, Step
 
 if TYPE_CHECKING:
     from perolas.core.estimate import Estimate

@@ -10,8 +10,8 @@ from pydantic import Field
 from perolas.core.errors import InputError, StepError
 from perolas.study.expression import Written
 from perolas.study.parts import independent_parts
-from perolas.study.schema import Name, Step
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
+from perolas.study.tables import Name, Step
 
 if TYPE_CHECKING:
     from perolas.core.estimate import Estimate

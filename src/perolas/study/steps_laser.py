@@ -17,9 +17,9 @@ from perolas.core import check
 from perolas.core.errors import InputError, one_line
 from perolas.study import expression
 from perolas.study.expression import Written
-from perolas.study.schema import Stated, Step, Table
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
 from perolas.study.steps_optics import From
+from perolas.study.tables import Stated, Step, Table
 
 Draws = NDArray[np.float64]
 TIERS = ("rate", "diffusion")

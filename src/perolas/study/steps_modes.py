@@ -17,9 +17,9 @@ from perolas.core import check
 from perolas.core.errors import InputError, StepError
 from perolas.study import expression
 from perolas.study.expression import Written
-from perolas.study.schema import Stated, Step
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
 from perolas.study.steps_laser import Asked, Laser, question_of
+from perolas.study.tables import Stated, Step
 
 _LEAST = 2  # films, without which there is no error
 

@@ -12,8 +12,8 @@ from perolas.core import check
 from perolas.core.errors import InputError
 from perolas.study import expression
 from perolas.study.expression import Number, Written
-from perolas.study.schema import Name, Stated, Step, Table, Text
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
+from perolas.study.tables import Name, Stated, Step, Table, Text
 
 _STEP = 0.1  # of a standard error, for slopes: small enough for the square roots and powers in there
 

@@ -11,9 +11,9 @@ from perolas.core import check
 from perolas.core.errors import InputError, PerolasError, one_line
 from perolas.study import expression
 from perolas.study.expression import Written
-from perolas.study.schema import Stated, Step
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
 from perolas.study.steps_optics import From
+from perolas.study.tables import Stated, Step
 
 if TYPE_CHECKING:
     from perolas.measurements.raman.drift import DriftOdds

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from perolas.core.errors import InputError, one_line
 from perolas.study.expression import Written
-from perolas.study.schema import Step
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
+from perolas.study.tables import Step
 
 if TYPE_CHECKING:
     from perolas.matter.recipe import Balance

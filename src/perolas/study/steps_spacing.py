@@ -12,9 +12,9 @@ from perolas.core.errors import InputError
 from perolas.matter import crystal
 from perolas.study import expression
 from perolas.study.expression import Number
-from perolas.study.schema import Name, Stated, Step, Table, Text
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
 from perolas.study.steps_optics import From
+from perolas.study.tables import Name, Stated, Step, Table, Text
 
 if TYPE_CHECKING:
     from perolas.measurements.hrtem.verdict import Odds

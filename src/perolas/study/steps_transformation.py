@@ -14,9 +14,9 @@ from perolas.core import check
 from perolas.core.errors import InputError, one_line
 from perolas.study import expression
 from perolas.study.expression import Written
-from perolas.study.schema import Name, Stated, Step, Table, Text
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
 from perolas.study.steps_optics import From
+from perolas.study.tables import Name, Stated, Step, Table, Text
 
 Draws = NDArray[np.float64]
 # key of a run -> unit; the names are those of `perolas.matter.transformation.forecast.Bench` without their unit

@@ -12,8 +12,8 @@ from perolas.core import check
 from perolas.core.errors import InputError, one_line
 from perolas.study import expression
 from perolas.study.expression import Written
-from perolas.study.schema import Name, Stated, Step
 from perolas.study.steps import Look, Quantity, StepKind, StepResult, Trace, register
+from perolas.study.tables import Name, Stated, Step
 
 _PHASES = ("Cs4PbBr6", "CsPbBr3", "CsBr")
 

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ class Order:
         upstream: item -> key of all that it rests on.
         run: of the run; a limit that was passed is remembered for this run only.
         time_s, memory_mb: limits, see `perolas.study.limits`.
+        changes: what is changed in the study.
+        digitised: folder of digitised curves, or None.
     """
 
     study: str
@@ -50,6 +52,8 @@ class Order:
     run: str
     time_s: float | None = None
     memory_mb: float | None = None
+    changes: dict[str, str] = field(default_factory=dict)
+    digitised: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-like data."""
@@ -118,7 +122,8 @@ def work(order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _compute(asked: Order, kept: store.Store) -> None:
-    study = _study(asked.study, asked.sha256)
+    study = _study(asked.study, asked.sha256, tuple(sorted(asked.changes.items())))
+    study.digitised = None if asked.digitised is None else Path(asked.digitised)
     root = None if asked.root is None else Path(asked.root)
     upstream = _Upstream(kept, asked.upstream)
     said = too_large(_needed(study, asked.name, root), Limits(asked.time_s, asked.memory_mb))
@@ -159,7 +164,7 @@ def _needed(study: schema.Study, name: str, root: Path | None) -> float:
 
 
 @lru_cache(maxsize=4)
-def _study(path: str, sha256: str) -> schema.Study:
+def _study(path: str, sha256: str, changes: tuple[tuple[str, str], ...] = ()) -> schema.Study:
     """Return the study; each process loads it once."""
     try:
         same = store.sha256(schema.find(path).read_bytes()) == sha256
@@ -167,7 +172,7 @@ def _study(path: str, sha256: str) -> schema.Study:
         raise InputError(f'This worker ({socket.gethostname()}) does not see "{Path(path).name}".') from None
     if not same:
         raise InputError(f'"{Path(path).name}" changed while the study was running; start it again.')
-    return schema.load(path)
+    return schema.load(path, dict(changes))
 
 
 def _journal(root: Path, what: str, asked: Order) -> None:

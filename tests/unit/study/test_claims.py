@@ -10,7 +10,7 @@ import pytest
 from perolas.core.errors import InputError
 from perolas.study.claims import VERDICTS, Ground, Verdict, judge
 from perolas.study.expression import Number, number
-from perolas.study.schema import Claim
+from perolas.study.tables import Claim
 
 
 def ground(numbers: dict[str, tuple[float, float]], role: str = "prediction", **more: Any) -> Ground:

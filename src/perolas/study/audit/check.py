@@ -23,7 +23,8 @@ from perolas.study.audit.rules_numbers import NUMBER_RULES, compatible
 from perolas.study.audit.rules_words import WORD_RULES
 from perolas.study.audit.said import Look, Said, extent, told
 from perolas.study.expression import Number
-from perolas.study.schema import Statement, Study
+from perolas.study.schema import Study
+from perolas.study.tables import Statement
 
 RULES: tuple[Rule, ...] = (*NUMBER_RULES, *WORD_RULES, *MATTER_RULES)
 EVERY_RULE: tuple[Rule | Relation, ...] = (*RULES, *RELATIONS)

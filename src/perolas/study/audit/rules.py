@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any, TypeVar
 
 from perolas.study.audit.said import OPEN, Range, Said
-from perolas.study.schema import Statement
+from perolas.study.tables import Statement
 
 SEVERITIES = {
     "impossible": "breaks a law of nature, or of counting",

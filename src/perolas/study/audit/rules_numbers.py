@@ -11,7 +11,7 @@ from perolas.study.audit.kinds import KINDS
 from perolas.study.audit.rules import Case, Found, Outcome, Rule, compare, known, pairs, plain
 from perolas.study.audit.said import Said, told
 from perolas.study.expression import number
-from perolas.study.schema import Statement
+from perolas.study.tables import Statement
 
 _SAME = ("phase", "hkl", "radiation", "level", "component", "compound", "definition", "elements", "keeps", "method")
 

@@ -18,7 +18,7 @@ from perolas.core.errors import InputError, one_line
 from perolas.study import expression
 from perolas.study.audit.kinds import KINDS, Kind
 from perolas.study.expression import Number
-from perolas.study.schema import Statement
+from perolas.study.tables import Statement
 
 Look = Callable[[str], Number]
 

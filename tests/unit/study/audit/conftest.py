@@ -10,7 +10,8 @@ import pytest
 
 from perolas.study.audit.check import audit
 from perolas.study.lines import Lines
-from perolas.study.schema import File, Study
+from perolas.study.schema import Study
+from perolas.study.tables import File
 
 
 def audited(*stated: dict[str, Any], look: Any = None) -> dict[str, Any]:
