@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perolas.core.errors import one_line
-from perolas.report import audit, text, views, what_if
+from perolas.report import audit, kept, text, views, what_if
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,6 +41,9 @@ def write(run: dict[str, Any], out: Path, *, figures: bool = False) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     target = out / "report.html"
     part = out / f".report.html.{os.getpid()}.part"
+    digest = kept.inputs(run, out)
+    if not figures and kept.stands(digest, out):
+        return target
     try:
         part.write_bytes(render(run, out, figures=figures).encode("utf-8", "replace"))
         os.replace(part, target)
@@ -49,6 +52,7 @@ def write(run: dict[str, Any], out: Path, *, figures: bool = False) -> Path:
 
             part.write_bytes(summary.png(text.as_dict(run.get("study")), text.as_list(run.get("claims"))))
             os.replace(part, out / "summary.png")
+        kept.note(digest, out, ["report.html", *(["summary.png"] if run.get("claims") else [])])
     finally:
         part.unlink(missing_ok=True)
     return target

@@ -122,3 +122,17 @@ def test_the_page_of_claims_is_the_same_bytes_again(found):
     claims, study = found[0]["claims"], found[0]["study"]
     assert summary.png(study, claims) == summary.png(study, claims) == (found[1] / "summary.png").read_bytes()
     assert summary.png(study, claims[:1]) != summary.png(study, claims)
+
+
+def test_a_page_that_stands_is_not_drawn_again(found):
+    """Truth: the file's own time; it is drawn again where it was changed, or where a claim came out otherwise."""
+    result, out = found
+    before = (out / "report.html").stat().st_mtime_ns
+    page.write(result, out)
+    assert (out / "report.html").stat().st_mtime_ns == before
+    (out / "report.html").write_text("cut", encoding="utf-8")
+    page.write(result, out)
+    whole = (out / "report.html").read_bytes()
+    assert len(whole) > 10_000
+    page.write({**result, "claims": result["claims"][:1]}, out)
+    assert (out / "report.html").read_bytes() != whole

@@ -95,7 +95,7 @@ def perovskite(medium: str = "toluene") -> Material:
     gap = float(energy[line]) + parameter_value("CsPbBr3.exciton_binding_energy") / 1e3
     height = float(mu[low] * energy[low] / gap)
     rest = np.where(np.arange(energy.size) > low, np.maximum(mu * energy / (height * gap) - 1.0, 0.0), 0.0)
-    return Material(height, _relative_std("CsPbBr3"), _molar("CsPbBr3"), _spline(energy - gap, rest))
+    return Material(height, relative_std("CsPbBr3"), _molar("CsPbBr3"), _spline(energy - gap, rest))
 
 
 @cache
@@ -108,10 +108,11 @@ def parent(medium: str = "toluene") -> Material:
     height = float(mu[line].max())
     low = int(np.argmax(energy > centre)) + int(np.argmin(mu[(energy > centre) & (energy < centre + 4.0 * width)]))
     rest = np.where(np.arange(energy.size) > low, np.maximum(mu - mu[low], 0.0) / height, 0.0)
-    return Material(height, _relative_std("Cs4PbBr6"), _molar("Cs4PbBr6"), _spline(energy - centre, rest))
+    return Material(height, relative_std("Cs4PbBr6"), _molar("Cs4PbBr6"), _spline(energy - centre, rest))
 
 
-def _relative_std(phase: str) -> float:
+def relative_std(phase: str) -> float:
+    """Return the relative standard error of a phase's absorption coefficient, the same in every medium."""
     from perolas.matter.optics import datasets
 
     table = next(iter(datasets(phase).values()))

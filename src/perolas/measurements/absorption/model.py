@@ -52,7 +52,7 @@ def _law_priors() -> dict[str, tuple[float, float]]:
     }  # fmt: skip
     known = {name: (p.value, p.std) for name, p in ((n, physical_parameter(k)) for n, k in keys.items())}
     binding = physical_parameter("CsPbBr3.exciton_binding_energy")  # meV
-    strength = math.hypot(dielectric.perovskite().relative_std, dielectric.parent().relative_std)
+    strength = math.hypot(dielectric.relative_std("CsPbBr3"), dielectric.relative_std("Cs4PbBr6"))
     known |= {"binding": (binding.value / 1e3, binding.std / 1e3), "strength_ratio": (1.0, strength)}
     # As for the emission (`perolas.measurements.pl`), which rests on the same laws of gap and width.
     return known | {"gap_offset": (0.0, 0.02), "width_factor": (1.0, 0.2)}
