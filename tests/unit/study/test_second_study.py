@@ -15,6 +15,8 @@ def test_what_was_seen_of_the_laser_sets_nothing():
     roles = graph.roles(study)
     assert {roles[c] for c in ("laser.threshold", "laser.linewidth", "emission.green", "laser.weak")} == {"prediction"}
     assert roles["size"] == "calibration"
+    # Both hold a number of the paper against one of the library.
+    assert roles["pump.above_gap"] == roles["laser.narrower"] == "prediction"
     assert "471" not in str(study.steps["laser"])
 
 
