@@ -27,7 +27,7 @@ class System:
         fit: names that the fit varies; None: the table's choice.
         fix: names held.
         dear: parameters whose coverage is counted where a fit takes a tenth of a second: a thousand sets are then drawn
-            at 1e4 counts alone and 200 elsewhere; empty: all, and a thousand sets everywhere.
+            at 1e4 counts alone and 200 elsewhere (100 in the quick tests); empty: all, and a thousand sets everywhere.
     """
 
     name: str
